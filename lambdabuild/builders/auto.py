@@ -1,0 +1,55 @@
+"""The builder that nobody has to choose: Docker where it can build for the target, otherwise the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from lambdabuild.builders.base import Builder, Image, Installation
+from lambdabuild.errors import MachineError
+from lambdabuild.model.events import Listener
+from lambdabuild.model.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lambdabuild.builders.base import InstalledFile
+
+
+class AutoBuilder:
+    """Decides when it is first needed, and tells why when it is not Docker."""
+
+    def __init__(
+        self, *, docker: Callable[[], Builder], host: Callable[[], Builder], notice: Callable[[str], None]
+    ) -> None:
+        self._docker = docker
+        self._host = host
+        self._notice = notice
+        self._chosen: Builder | None = None
+
+    @property
+    def name(self) -> str:
+        return self._chosen.name if self._chosen is not None else "auto"
+
+    def image(self, target: Target, *, listen: Listener) -> Image | None:
+        if self._chosen is not None:
+            return self._chosen.image(target, listen=listen)
+        docker = self._docker()
+        try:
+            image = docker.image(target, listen=listen)
+        except MachineError as error:
+            self._notice(
+                f"building on this machine, not in the Lambda image: {error.message}\n"
+                "  The same wheels give the same bytes; source distributions cannot be built this way."
+            )
+            self._chosen = self._host()
+            return self._chosen.image(target, listen=listen)
+        self._chosen = docker
+        return image
+
+    def install(self, order: Installation, *, listen: Listener) -> AbstractContextManager[Iterator[InstalledFile]]:
+        if self._chosen is None:
+            self.image(order.target, listen=listen)
+        assert self._chosen is not None
+        return self._chosen.install(order, listen=listen)

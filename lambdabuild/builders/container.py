@@ -1,0 +1,190 @@
+"""One container as a resource: made, used through few verbs, and removed whatever happens.
+
+No bind mounts: files go in and come out as tar streams, so that remote engines and Docker in Docker work and nothing
+that root owns is left on the host.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import requests.exceptions
+from docker.types import Mount
+
+import docker
+from lambdabuild.builders.tar import write_tar
+from lambdabuild.errors import MachineError
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container as DockerContainer
+
+log = logging.getLogger(__name__)
+
+WORK = "/work"
+"""The container's own volume: what goes in, what comes out."""
+CACHE = "/cache"
+"""uv's download cache, a volume that outlives the container."""
+USER = 1000
+"""Who works in the container; never root."""
+LABEL = "dev.lambdabuild"
+_DEADLINE = 3600
+"""Seconds after which a container ends by itself, if whoever made it was killed."""
+_SLEEP = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); time.sleep({_DEADLINE})"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command in a container ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Container:
+    """A running container, for as long as the ``with`` block of ``running`` lasts."""
+
+    def __init__(self, container: DockerContainer) -> None:
+        self._container = container
+
+    def put(self, folder: str, files: Iterable[tuple[str, int, bytes]]) -> None:
+        """Write folders and files below a volume."""
+        with tempfile.TemporaryFile() as tar:
+            write_tar(tar, files, owner=USER)
+            tar.seek(0)
+            self._container.put_archive(folder, tar)
+
+    def get(self, folder: str) -> Iterator[bytes]:
+        """The tar stream of a folder."""
+        chunks, _ = self._container.get_archive(folder)
+        return iter(chunks)
+
+    def run(self, argv: Sequence[str], *, environ: Mapping[str, str]) -> Ran:
+        """Run a command as the build user; the environment shows in no inspection and no event of the engine."""
+        api = self._container.client.api  # type: ignore[union-attr]
+        log.debug("run %s in container %s", list(argv), self._container.short_id)
+        started = api.exec_create(
+            self._container.id, list(argv), environment=dict(environ), user=str(USER), workdir=WORK
+        )["Id"]
+        out, err = bytearray(), bytearray()
+        for stdout, stderr in api.exec_start(started, stream=True, demux=True):
+            out += stdout or b""
+            err += stderr or b""
+        code = api.exec_inspect(started)["ExitCode"]
+        if code is None or code == 137:
+            self._explain_death()
+        return Ran(-1 if code is None else code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _explain_death(self) -> None:
+        """Raise MachineError when the container or its command was killed; a log that ended proves nothing."""
+        self._container.reload()
+        state = self._container.attrs["State"]
+        if state.get("OOMKilled"):
+            raise MachineError("the container ran out of memory", hint="give the Docker Engine more memory")
+        raise MachineError(f"the container's command was killed (state: {state.get('Status')})")
+
+
+@contextmanager
+def running(
+    client: docker.DockerClient, image: str, *, python: str, cache: str | None, network: bool = True
+) -> Iterator[Container]:
+    """A container of the image, doing nothing but waiting, as an unprivileged user on a read-only filesystem.
+
+    Its work volume has no name and goes with it; ``cache`` names a volume that stays.
+    """
+    labels = owner_labels()
+    mounts = [Mount(WORK, None, type="volume", labels=labels)]
+    if cache is not None:
+        mounts.append(Mount(CACHE, cache, type="volume", labels={LABEL: "cache"}))
+    container = client.containers.create(
+        image,
+        entrypoint=[python, "-I", "-c", _SLEEP],
+        command=[],
+        name=f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}",
+        labels=labels,
+        mounts=mounts,
+        user=str(USER),
+        working_dir="/",
+        read_only=True,
+        tmpfs={"/tmp": "exec,mode=1777"},
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        pids_limit=4096,
+        network_mode=None if network else "none",
+        init=True,
+    )
+    try:
+        container.start()
+        yield Container(container)
+    finally:
+        _remove(container)
+
+
+@contextmanager
+def engine_errors(phase: Callable[[], str]) -> Iterator[None]:
+    """Turn what docker-py and the connection below it raise into MachineError, naming the phase."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise MachineError(
+            f"the Docker Engine refused while {phase()}: {error.explanation or error}", hint="see the engine's log"
+        ) from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise MachineError(
+            f"lost the Docker Engine while {phase()}: {_innermost(error)}", hint="check that it runs: docker info"
+        ) from error
+
+
+def owner_labels() -> dict[str, str]:
+    """Labels that tell whose container it is, so that a later run can remove what a killed one left."""
+    return {LABEL: "run", f"{LABEL}.owner": json.dumps([socket.gethostname(), os.getpid(), _started(os.getpid())])}
+
+
+def remove_orphans(client: docker.DockerClient) -> None:
+    """Remove the containers of this host's runs that are no more."""
+    for container in client.containers.list(all=True, filters={"label": f"{LABEL}=run"}, ignore_removed=True):
+        try:
+            host, pid, started = json.loads(container.labels[f"{LABEL}.owner"])
+        except (KeyError, ValueError):
+            continue
+        if host == socket.gethostname() and _started(pid) != started:
+            log.debug("removing %s, left by a run that was killed", container.name)
+            _remove(container)
+
+
+def _remove(container: Any) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        log.debug("container %s was not removed: %s", container.short_id, error)
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks; None when there is none, or the system does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return "running"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error

@@ -1,0 +1,70 @@
+"""Tar in, tar out: what goes into a container, and what comes out of it, of which nothing is trusted."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable, Iterator
+from typing import IO
+
+from lambdabuild.builders.base import InstalledFile, room_folder
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.paths import check_path
+
+
+def write_tar(out: IO[bytes], files: Iterable[tuple[str, int, bytes]], *, owner: int) -> None:
+    """Folders (names that end in ``/``) and files, with numeric owner and mode."""
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, mode, content in files:
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            info.mode, info.uid, info.gid, info.size = mode, owner, owner, len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def read_installed(chunks: Iterable[bytes], *, rooms: int) -> Iterator[InstalledFile]:
+    """The regular files of a tar stream whose top folder holds the rooms.
+
+    Raises PolicyError for anything that a wheel cannot hold or an archive may not: links, devices, pipes, paths that
+    leave the room, names that are not UTF-8.
+    """
+    numbers = {room_folder(room): room for room in range(rooms)}
+    with tarfile.open(fileobj=_Reader(chunks), mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+        for info in archive:
+            if info.isdir():
+                continue
+            _, _, below = info.name.partition("/")
+            folder, _, path = below.partition("/")
+            if not info.isreg() or folder not in numbers:
+                raise PolicyError(f"{info.name!r} in the installed tree is not a regular file of a distribution")
+            check_path(path)
+            file = archive.extractfile(info)
+            if file is None:
+                raise PolicyError(f"{info.name!r} in the installed tree has no content")
+            yield InstalledFile(
+                room=numbers[folder], path=path, executable=bool(info.mode & 0o100), content=file.read()
+            )
+
+
+class _Reader(io.RawIOBase):
+    """A stream of chunks as a file."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        parts, missing = [], size
+        while missing > 0 or size < 0:
+            if not self._rest:
+                self._rest = next(self._chunks, b"")
+                if not self._rest:
+                    break
+            part = self._rest if size < 0 else self._rest[:missing]
+            self._rest = self._rest[len(part) :]
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)

@@ -1,0 +1,77 @@
+"""The command line: the only door. Errors become text and an exit status here, and nowhere else."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from lambdabuild import __version__
+from lambdabuild.cli.layer import layer
+from lambdabuild.cli.package import package
+from lambdabuild.cli.validate import validate
+from lambdabuild.errors import LambdaBuildError, Terminated
+
+_BUG = 5
+_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lambdabuild")
+@click.option("-v", "--verbose", is_flag=True, help="Show every command that is run.")
+def cli(verbose: bool) -> None:
+    """Turn a Python project into AWS Lambda layers, slim zips and fat zips, the same bytes on every machine.
+
+    \b
+    lambdabuild layer            dependencies as a layer: dist/lambda/layer.zip
+    lambdabuild package          a slim zip per function, and the layers they use
+    lambdabuild package --fat    all in one zip, for runtimes that ignore layers
+    lambdabuild validate         what was built against Lambda's limits
+    """
+    if verbose:
+        import logging
+
+        logging.basicConfig(format="%(message)s", stream=sys.stderr)
+        logging.getLogger("lambdabuild").setLevel(logging.DEBUG)
+
+
+cli.add_command(layer)
+cli.add_command(package)
+cli.add_command(validate)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the status of ``errors``."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_run())
+
+
+def _run() -> int:
+    from lambdabuild.console import Console
+
+    try:
+        cli(standalone_mode=False)
+    except LambdaBuildError as error:
+        Console().error(error)
+        return error.exit_code
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        print("error: this is a bug in lambdabuild; please report it with the lines above", file=sys.stderr)
+        return _BUG
+    return 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated("terminated")

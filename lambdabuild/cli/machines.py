@@ -1,0 +1,81 @@
+"""Makes the machines of a build from the options and the environment, runs it and tells what came of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+from lambdabuild import configfile, pipeline, uv
+from lambdabuild.builders.auto import AutoBuilder
+from lambdabuild.builders.base import Builder
+from lambdabuild.builders.host import HostBuilder
+from lambdabuild.cache import Cache, default_root
+from lambdabuild.cli.options import BuildOptions, find_output
+from lambdabuild.console import Console
+from lambdabuild.errors import UsageError
+from lambdabuild.model.config import ProjectConfig
+from lambdabuild.model.configvalues import find_image_problem
+from lambdabuild.model.plan import Plan
+from lambdabuild.steps.resolve import Resolver
+
+DEFAULT_IMAGE = "public.ecr.aws/lambda/python:{python}"
+
+
+def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan: Plan) -> None:
+    """Build the plan and tell what came of it."""
+    console = Console(as_json=options.as_json)
+    environ = configfile.environment()
+    binary = uv.find_binary()
+    version = uv.read_version(binary, environ=environ)
+    cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
+    host = partial(HostBuilder, uv=binary, environ=environ, scratch=cache.scratch)
+    image = _image(environ, config)
+    docker = partial(_docker_builder, image, binary, version, environ)
+    auto = partial(AutoBuilder, docker=docker, host=host, notice=console.notice)
+    builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
+    order = pipeline.Order(
+        project=project,
+        config=config,
+        plan=plan,
+        output=find_output(options.output, project, config),
+        lock=options.lock,
+        clean=options.clean,
+        tolerant=options.skip_validation,
+        epoch=configfile.read_source_date_epoch(environ),
+    )
+    machines = pipeline.Machines(
+        resolver=Resolver(project=project, binary=binary, environ=environ, runtimes=configfile.read_runtimes()),
+        builder=builders[options.builder](),
+        cache=cache,
+        uv_version=version,
+        listen=console.listen,
+    )
+    try:
+        report = pipeline.build(order, machines)
+    finally:
+        console.quiet()
+    console.report(report)
+
+
+def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:
+    asked = environ.get("LAMBDABUILD_IMAGE")
+    if not asked:
+        return config.image or DEFAULT_IMAGE
+    problem = find_image_problem(asked)
+    if problem is not None:
+        raise UsageError(f"LAMBDABUILD_IMAGE: {problem}")
+    return asked
+
+
+def _docker_builder(image: str, binary: Path, version: str, environ: Mapping[str, str]) -> Builder:
+    from lambdabuild.builders.docker import DockerBuilder
+
+    recipe = {
+        file.name: file.read_bytes()
+        for file in (files("lambdabuild.resources") / "builder_image").iterdir()
+        if file.is_file()
+    }
+    return DockerBuilder(image=image, uv=binary, uv_version=version, environ=environ, recipe=recipe)

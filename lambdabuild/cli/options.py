@@ -1,0 +1,87 @@
+"""What the building commands share: their options, and what follows from them with the project's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lambdabuild import configfile
+from lambdabuild.model.config import ProjectConfig
+from lambdabuild.model.plan import choose_runtime
+from lambdabuild.model.target import ARCHITECTURES, Target
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--project",
+        type=click.Path(path_type=Path),
+        help="Folder of pyproject.toml. [default: here or the nearest above]",
+    ),
+    click.option(
+        "--output",
+        "-o",
+        type=click.Path(path_type=Path),
+        help="Folder that the artifacts go to. [default: dist/lambda in the project]",
+    ),
+    click.option("--python", metavar="X.Y", help="Runtime to build for. [default: from pyproject.toml]"),
+    click.option("--architecture", type=click.Choice(ARCHITECTURES), help="[default: x86_64]"),
+    click.option(
+        "--builder",
+        type=click.Choice(["auto", "docker", "host"]),
+        default="auto",
+        show_default=True,
+        help="Install in the Lambda image, or on this machine from wheels alone.",
+    ),
+    click.option("--lock", is_flag=True, help="Run uv lock first, when uv.lock is missing or stale."),
+    click.option("--clean", is_flag=True, help="Remove what earlier builds made, and nothing else."),
+    click.option("--skip-validation", is_flag=True, help="Warn of Lambda's limits instead of failing."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions:
+    """The shared options, as they were given."""
+
+    project: Path | None
+    output: Path | None
+    python: str | None
+    architecture: str | None
+    builder: str
+    lock: bool
+    clean: bool
+    skip_validation: bool
+    as_json: bool
+
+
+def build_options(command: F) -> F:
+    """Add the shared options to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def open_project(project: Path | None) -> tuple[Path, ProjectConfig]:
+    """The project's folder and configuration."""
+    folder = configfile.check_project(project) if project is not None else configfile.find_project(Path.cwd())
+    return folder, configfile.read_config(folder)
+
+
+def choose_target(options: BuildOptions, project: Path, config: ProjectConfig) -> Target:
+    runtime = choose_runtime(
+        configfile.read_runtimes(),
+        asked=options.python or config.python,
+        version_file=configfile.read_python_version_file(project),
+        requires_python=config.requires_python,
+    )
+    return Target(runtime=runtime, architecture=options.architecture or config.architecture)
+
+
+def find_output(output: Path | None, project: Path, config: ProjectConfig) -> Path:
+    """The output folder: as given relative to here, as configured relative to the project."""
+    return output.absolute() if output is not None else project / config.output

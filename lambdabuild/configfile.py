@@ -1,0 +1,149 @@
+"""Find and read the configuration: TOML files and the environment. The only ``tomli``, the only ``os.environ``."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from lambdabuild.errors import UsageError
+from lambdabuild.model.config import ProjectConfig, parse_config
+from lambdabuild.model.target import Runtime, parse_runtimes
+
+PYPROJECT = "pyproject.toml"
+LOCK = "uv.lock"
+
+# What `uv python pin` and pyenv write; anything else (free-threaded, PyPy, a range, a path) says nothing to Lambda.
+_PYTHON_VERSION = re.compile(
+    r"""
+    (?: (?:python)? (?P<version>[0-9]+\.[0-9]+) (?:\.[0-9]+)?
+    | cpython- (?P<cpython>[0-9]+\.[0-9]+) (?:\.[0-9]+)? (?:-.*)?
+    )
+    """,
+    re.VERBOSE,
+)
+_SECONDS = re.compile(r"-?[0-9]{1,12}")  # more digits are beyond any calendar
+
+
+def find_project(start: Path) -> Path:
+    """The directory that holds ``pyproject.toml``: ``start`` or its nearest parent."""
+    start = start.absolute()
+    for directory in (start, *start.parents):
+        if _holds_pyproject(directory):
+            return directory
+    raise UsageError(
+        f"no {PYPROJECT} in {start} or any directory above it",
+        hint="`uv init` makes one; --project DIR names the project's directory",
+    )
+
+
+def is_in_project(start: Path) -> bool:
+    """Whether ``find_project`` would find one."""
+    start = start.absolute()
+    return any(_holds_pyproject(directory) for directory in (start, *start.parents))
+
+
+def check_project(directory: Path) -> Path:
+    """``directory`` as an absolute path, when it holds ``pyproject.toml``; there is no search upward."""
+    if _holds_pyproject(directory):
+        return directory.absolute()
+    if not directory.exists():
+        raise UsageError(f"--project: {directory} does not exist")
+    if not directory.is_dir():
+        hint = f"--project {directory.parent}" if directory.name == PYPROJECT else None
+        raise UsageError(f"--project: {directory} is not a directory", hint=hint)
+    raise UsageError(f"--project: no {PYPROJECT} in {directory}", hint=f"`uv init {directory}` makes one")
+
+
+def read_config(project: Path) -> ProjectConfig:
+    """The configuration of the project in a directory."""
+    path = project / PYPROJECT
+    pythons = tuple(runtime.python for runtime in read_runtimes())
+    return parse_config(read_toml(path), pythons=pythons, path=str(path))
+
+
+def find_lock(project: Path) -> Path:
+    """The uv.lock that holds for a project: its own, or the one of the workspace above it."""
+    for directory in (project, *project.parents):
+        if (directory / LOCK).is_file():
+            return directory / LOCK
+    raise UsageError(f"no {LOCK} in {project} or any directory above it", hint=f"uv lock --project {project}")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file; a byte order mark is passed over."""
+    data = _read_bytes(path)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = len(data[data.rfind(b"\n", 0, error.start) + 1 : error.start].decode()) + 1
+        raise UsageError(f"{path}:{line}:{column}: not UTF-8 (byte 0x{data[error.start]:02x})") from None
+    return parse_toml(text.removeprefix("\ufeff"), origin=str(path))
+
+
+def parse_toml(text: str, *, origin: str) -> dict[str, Any]:
+    """A TOML document; ``origin`` is what messages call it."""
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UsageError(f"{origin}:{error.lineno}:{error.colno}: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, hundreds of nested arrays
+        raise UsageError(f"{origin}: {error}") from None
+
+
+@functools.cache
+def read_runtimes() -> tuple[Runtime, ...]:
+    """Lambda's Python runtimes, oldest first."""
+    resource = importlib.resources.files("lambdabuild.resources") / "runtimes.toml"
+    return parse_runtimes(tomli.loads(resource.read_text(encoding="utf-8")))
+
+
+def read_python_version_file(project: Path) -> str | None:
+    """The version in ``.python-version`` beside ``pyproject.toml``, as ``X.Y``; None if it names no plain CPython."""
+    path = project / ".python-version"
+    if not path.exists():
+        return None
+    text = _read_bytes(path).decode(errors="replace").removeprefix("\ufeff")
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    match = _PYTHON_VERSION.fullmatch(first)
+    return match["version"] or match["cpython"] if match else None
+
+
+def read_source_date_epoch(environ: Mapping[str, str]) -> int | None:
+    """The time that archives shall carry: https://reproducible-builds.org/specs/source-date-epoch/"""
+    value = environ.get("SOURCE_DATE_EPOCH", "")
+    if not value:
+        return None
+    if not _SECONDS.fullmatch(value):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH: {value!r} is not a number of seconds since 1970-01-01 00:00:00 UTC",
+            hint="export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
+        )
+    return int(value)
+
+
+def environment() -> Mapping[str, str]:
+    """A copy of the process's environment."""
+    return dict(os.environ)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _holds_pyproject(directory: Path) -> bool:
+    try:
+        return (directory / PYPROJECT).is_file()
+    except OSError:
+        return False  # a directory that may not be looked into

@@ -1,0 +1,137 @@
+"""The only writer to the terminal: progress and findings on stderr, results on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from lambdabuild import __version__
+from lambdabuild.errors import LambdaBuildError
+from lambdabuild.model.events import Event
+from lambdabuild.model.limits import MAX_UNZIPPED, Finding
+from lambdabuild.model.report import Artifact, Report, findings_document, report_document
+from lambdabuild.steps.validate import Checked
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+
+class Console:
+    """Tells a person, or with ``as_json`` a program, what happens and what came of it."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
+        self._live = sys.stderr.isatty()
+        self._status: Status | None = None
+        self._told = ""
+
+    def listen(self, event: Event) -> None:
+        """Progress: a spinner with what goes on now on a terminal, a line a step elsewhere."""
+        text = event.text
+        if self._live:
+            if event.done is not None:
+                text += f" {_size(event.done)}"
+            self._spin(text)
+        elif event.done is None and text != self._told:
+            self._told = text
+            print(f"{text} …", file=sys.stderr, flush=True)
+
+    def notice(self, text: str) -> None:
+        """Something that the user should know, and did not ask for."""
+        self.quiet()
+        print(f"note: {text}", file=sys.stderr, flush=True)
+
+    def error(self, error: LambdaBuildError) -> None:
+        self.quiet()
+        print(f"error: {error}", file=sys.stderr, flush=True)
+
+    def quiet(self) -> None:
+        """End the progress, so that other lines stand alone."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def report(self, report: Report) -> None:
+        """The result of a build."""
+        self.quiet()
+        self._findings(report.findings)
+        if self._as_json:
+            _print_json(report_document(report, version=__version__))
+            return
+        print(report.output)
+        print(_table(_row(artifact, report.artifacts) for artifact in report.artifacts))
+        sources = f"{report.installed} installed, {report.cached} from the cache"
+        made_with = report.artifacts[0].provenance.builder
+        print(f"{report.target}, {made_with} builder, distributions: {sources}, {report.seconds:.1f} s")
+
+    def validated(self, checked: Sequence[Checked], findings: Sequence[Finding]) -> None:
+        """The result of a validation."""
+        self._findings(findings)
+        if self._as_json:
+            archives = [
+                {
+                    "path": str(one.path),
+                    "zipped_size": one.zipped_size,
+                    "unzipped_size": one.sized.unzipped_size,
+                    "files": one.files,
+                    "layers": None if one.layers is None else list(one.layers),
+                }
+                for one in checked
+            ]
+            _print_json({"archives": archives, "findings": findings_document(findings)})
+            return
+        print(_table(_checked_row(one) for one in checked))
+
+    def _findings(self, findings: Iterable[Finding]) -> None:
+        """Findings, each hint once, after the last of the findings in a row that share it."""
+        for (severity, hint), group in groupby(findings, key=lambda finding: (finding.severity, finding.hint)):
+            for finding in group:
+                print(f"{severity}: {finding.message}", file=sys.stderr)
+            if hint:
+                print(f"  hint: {hint}", file=sys.stderr)
+        sys.stderr.flush()
+
+    def _spin(self, text: str) -> None:
+        if self._status is None:
+            from rich.console import Console as RichConsole
+
+            self._status = RichConsole(stderr=True).status(text)
+            self._status.start()
+        else:
+            self._status.update(text)
+
+
+def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:
+    layers = [other for other in artifacts if other.kind == "layer" and other.name in artifact.layers]
+    total = artifact.unzipped_size + sum(layer.unzipped_size for layer in layers)
+    share = f"{total / MAX_UNZIPPED:.1%} of the limit"
+    if layers:
+        share += " with " + ", ".join(layer.file for layer in layers)
+    return artifact.file, _size(artifact.zipped_size), f"{_size(artifact.unzipped_size)} unzipped", share
+
+
+def _checked_row(one: Checked) -> tuple[str, ...]:
+    unzipped = one.sized.unzipped_size
+    share = f"{unzipped / MAX_UNZIPPED:.1%} of the limit"
+    return str(one.path), _size(one.zipped_size), f"{_size(unzipped)} unzipped", share
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Rows in columns; sizes are set to the right."""
+    rows = list(rows)
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in rows)
+
+
+def _size(size: int) -> str:
+    """Bytes in decimal units."""
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1000:.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, indent=2))

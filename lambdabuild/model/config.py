@@ -1,0 +1,222 @@
+"""What ``[tool.lambdabuild]`` says, as frozen values; all its mistakes at once. See ``docs/configuration.md``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from lambdabuild.errors import ConfigError
+from lambdabuild.model.configvalues import (
+    find_architecture_problem,
+    find_artifact_name_problem,
+    find_code_problem,
+    find_handler_syntax_problem,
+    find_image_problem,
+    find_name_problem,
+    find_output_problem,
+    find_pattern_problem,
+    find_requires_python_problem,
+    find_source_problem,
+    python_check,
+    quote_all,
+)
+from lambdabuild.model.limits import MAX_LAYERS
+from lambdabuild.model.typed import Table, find_near, quote
+
+DEFAULT_ARCHITECTURE = "x86_64"
+DEFAULT_OUTPUT = "dist/lambda"
+DEFAULT_LAYER = "layer"
+"""The layer of a project that configures none: the project's own dependencies."""
+
+PROJECT_KEYS = (
+    *("python", "architecture", "output", "image", "direct-upload"),
+    *("exclude", "keep", "layers", "functions"),
+)
+LAYER_KEYS = ("groups", "only-groups", "extras", "code", "exclude", "keep")
+FUNCTION_KEYS = ("handler", "source", "layers", "exclude", "keep")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerConfig:
+    """``[tool.lambdabuild.layers.NAME]``; one with nothing but a name holds the project's own dependencies."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    """Dependency groups added to the project's dependencies."""
+    only_groups: tuple[str, ...] = ()
+    """Dependency groups in place of the project's dependencies; excludes ``groups`` and ``extras``."""
+    extras: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    """Directories and files of the project, relative POSIX paths without ``.`` parts."""
+    exclude: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionConfig:
+    """``[tool.lambdabuild.functions.NAME]``."""
+
+    name: str
+    handler: str
+    """``package.module.function`` or ``dir/module.function``, as written."""
+    source: str | None = None
+    """A directory of the project, a relative POSIX path; ``"."`` is the project itself. None: unset."""
+    layers: tuple[str, ...] | None = None
+    """None: unset, that is all configured layers, or the default layer."""
+    exclude: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectConfig:
+    """A project and its ``[tool.lambdabuild]``; layers and functions in the order of the file."""
+
+    name: str
+    requires_python: str | None = None
+    python: str | None = None
+    """The runtime's language version, ``"3.13"``. None: unset."""
+    architecture: str = DEFAULT_ARCHITECTURE
+    output: str = DEFAULT_OUTPUT
+    image: str | None = None
+    """An image reference in which ``{python}`` and ``{architecture}`` are yet to be filled in. None: unset."""
+    direct_upload: bool = False
+    exclude: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    layers: Mapping[str, LayerConfig] = field(default_factory=lambda: MappingProxyType({}))
+    functions: Mapping[str, FunctionConfig] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def parse_config(
+    document: Mapping[str, object], *, pythons: Sequence[str], path: str = "pyproject.toml"
+) -> ProjectConfig:
+    """The configuration in a parsed ``pyproject.toml``, for runtimes of the language versions ``pythons``.
+
+    Raises ConfigError with every problem, each one line that begins with ``path`` and the key.
+    """
+    problems: list[str] = []
+    root = Table(values=document, path=path, problems=problems)
+    name, requires_python = _parse_project(root)
+    table = root.table("tool").table("lambdabuild")
+    table.note_unknown(PROJECT_KEYS)
+    python = table.find_text("python", python_check(pythons), example=pythons[-1])
+    architecture = table.find_text("architecture", find_architecture_problem)
+    output = table.find_text("output", find_output_problem)
+    image = table.find_text("image", find_image_problem)
+    direct_upload = table.flag("direct-upload")
+    exclude, keep = table.texts("exclude", find_pattern_problem), table.texts("keep", find_pattern_problem)
+    layers = {name: _parse_layer(name, layer) for name, layer in table.tables("layers").items()}
+    functions = {name: _parse_function(name, function) for name, function in table.tables("functions").items()}
+    _check_layers_of_functions(table, functions)
+    _check_archives(table, tuple(layers), tuple(functions))
+    if problems:
+        raise ConfigError(tuple(problems))
+    return ProjectConfig(
+        name=name,
+        requires_python=requires_python,
+        python=python.removeprefix("python") if python else None,
+        architecture=architecture or DEFAULT_ARCHITECTURE,
+        output=output or DEFAULT_OUTPUT,
+        image=image,
+        direct_upload=direct_upload,
+        exclude=exclude,
+        keep=keep,
+        layers=MappingProxyType(layers),
+        functions=MappingProxyType(functions),
+    )
+
+
+def _parse_project(root: Table) -> tuple[str, str | None]:
+    if "project" not in root.values:
+        root.note("missing; lambdabuild needs a [project] table with a name", "project")
+        return "", None
+    project = root.table("project")
+    if "name" not in project.values and isinstance(root.values["project"], Mapping):
+        project.note("missing; a [project] table needs a name", "name")
+    name = project.find_text("name", find_name_problem)
+    return name or "", project.find_text("requires-python", find_requires_python_problem)
+
+
+def _parse_layer(name: str, table: Table) -> LayerConfig:
+    if problem := find_artifact_name_problem(name):
+        table.note(problem)
+    table.note_unknown(LAYER_KEYS)
+    layer = LayerConfig(
+        name=name,
+        groups=table.texts("groups", find_name_problem),
+        only_groups=table.texts("only-groups", find_name_problem),
+        extras=table.texts("extras", find_name_problem),
+        code=tuple(str(PurePosixPath(path)) for path in table.texts("code", find_code_problem)),
+        exclude=table.texts("exclude", find_pattern_problem),
+        keep=table.texts("keep", find_pattern_problem),
+    )
+    for other in ("groups", "extras"):
+        # As in uv: nothing of the project itself is installed beside --only-group.
+        if table.values.get("only-groups") and table.values.get(other):
+            table.note(f"replaces the project's dependencies, so it cannot stand beside {other}", "only-groups")
+    owners: dict[str, str] = {}
+    for code in layer.code:
+        basename = PurePosixPath(code).name
+        if basename in owners:
+            table.note(f"{quote(owners[basename])} and {quote(code)} would both become {quote(basename)}", "code")
+        owners.setdefault(basename, code)
+    return layer
+
+
+def _parse_function(name: str, table: Table) -> FunctionConfig:
+    if problem := find_artifact_name_problem(name):
+        table.note(problem)
+    table.note_unknown(FUNCTION_KEYS)
+    if "handler" not in table.values:
+        table.note('missing; write handler = "package.module.function"', "handler")
+    source = table.find_text("source", find_source_problem)
+    return FunctionConfig(
+        name=name,
+        handler=table.find_text("handler", find_handler_syntax_problem) or "",
+        source=str(PurePosixPath(source)) if source else None,
+        layers=table.texts("layers") if "layers" in table.values else None,
+        exclude=table.texts("exclude", find_pattern_problem),
+        keep=table.texts("keep", find_pattern_problem),
+    )
+
+
+def _check_layers_of_functions(table: Table, functions: Mapping[str, FunctionConfig]) -> None:
+    """Each names known layers, once, and not more than Lambda allows."""
+    layers = table.values.get("layers", {})
+    if not isinstance(layers, Mapping):
+        return  # noted already
+    known = tuple(layers) or (DEFAULT_LAYER,)
+    for function in functions.values():
+        keys = ("functions", function.name, "layers")
+        if function.layers is None:
+            if len(known) > MAX_LAYERS:
+                table.note(f"unset, which means all {len(known)} layers; a function has at most {MAX_LAYERS}", *keys)
+            continue
+        if len(function.layers) > MAX_LAYERS:
+            table.note(f"{len(function.layers)} layers; a function has at most {MAX_LAYERS}", *keys)
+        for name, count in Counter(function.layers).items():
+            if name not in known:
+                near = find_near(name, known)
+                advice = f"did you mean {quote(near)}?" if near else f"known layers: {quote_all(known)}"
+                table.note(f"there is no layer {quote(name)}; {advice}", *keys)
+            elif count > 1:
+                table.note(f"{quote(name)} is listed {count} times", *keys)
+
+
+def _check_archives(table: Table, layers: tuple[str, ...], functions: tuple[str, ...]) -> None:
+    """No two archives have one file name, also where file names ignore case."""
+    archives = [(name, f"layer {quote(name)}", ("layers", name)) for name in layers]
+    if not layers:
+        archives = [(DEFAULT_LAYER, "the default layer", ("layers", DEFAULT_LAYER))]
+    # Of functions whose own names collide, only the first has its fat archive looked at: one problem is enough.
+    fat = {name.lower(): name for name in functions[::-1]}
+    archives += [(f"{name}-fat", f"the fat function {quote(name)}", ("functions", name)) for name in fat.values()]
+    archives += [(name, f"function {quote(name)}", ("functions", name)) for name in functions]
+    owners: dict[str, tuple[str, str]] = {}
+    for archive, owner, keys in archives:
+        first, first_owner = owners.setdefault(archive.lower(), (archive, owner))
+        if first_owner != owner:
+            caseless = "" if first == archive else ", where file names ignore case"
+            table.note(f"{archive}.zip would also be the archive of {first_owner}{caseless}; rename one", *keys)

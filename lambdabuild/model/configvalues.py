@@ -1,0 +1,144 @@
+"""What a single value of the configuration may look like: ``find_*_problem`` says what is wrong, or returns None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePosixPath, PureWindowsPath
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from lambdabuild.model.target import ARCHITECTURES
+from lambdabuild.model.typed import find_near, quote
+
+_OTHERS_ARCHITECTURES = {"amd64": "x86_64", "aarch64": "arm64"}
+_IMAGE_FIELDS = ("python", "architecture")
+
+_ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Names of distributions, extras and dependency groups:
+# https://packaging.python.org/en/latest/specifications/name-normalization/#name-format
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def find_name_problem(name: str) -> str | None:
+    """Of a distribution, an extra or a dependency group."""
+    if _NAME.fullmatch(name):
+        return None
+    return f"{quote(name)} is not a name; names are ASCII letters and digits, with -, _ and . between them"
+
+
+def find_artifact_name_problem(name: str) -> str | None:
+    """Of a layer or a function: the name becomes a file name."""
+    if _ARTIFACT_NAME.fullmatch(name):
+        return None
+    return (
+        f"{quote(name)} cannot be the name of a file; names are ASCII letters, digits, ., _ and -, "
+        "and begin with a letter or digit"
+    )
+
+
+def find_requires_python_problem(value: str) -> str | None:
+    """https://packaging.python.org/en/latest/specifications/version-specifiers/"""
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier:
+        return f"{quote(value)} is not a version specifier; write it like {quote('>=3.12')}"
+    return None
+
+
+def python_check(pythons: Sequence[str]) -> Callable[[str], str | None]:
+    """A check that a runtime is one of ``pythons``, written ``3.13`` or ``python3.13``."""
+
+    def find_problem(value: str) -> str | None:
+        if value.removeprefix("python") in pythons:
+            return None
+        return f"{quote(value)} is not a Lambda runtime; expected one of {quote_all(pythons)}"
+
+    return find_problem
+
+
+def find_architecture_problem(value: str) -> str | None:
+    """In AWS's words."""
+    if value in ARCHITECTURES:
+        return None
+    near = find_near(value, ARCHITECTURES, _OTHERS_ARCHITECTURES)
+    advice = f"did you mean {quote(near)}?" if near else f"expected one of {quote_all(ARCHITECTURES)}"
+    return f"{quote(value)} is not an architecture of Lambda; {advice}"
+
+
+def find_output_problem(value: str) -> str | None:
+    """Any path will do."""
+    if not value:
+        return "is empty; expected a directory"
+    return "has a control character in it" if _CONTROL.search(value) else None
+
+
+def find_image_problem(reference: str) -> str | None:
+    """An image reference in which ``{python}`` and ``{architecture}`` may stand; also of ``LAMBDABUILD_IMAGE``."""
+    if not reference or re.search(r"[\s\x00-\x1f\x7f]", reference):
+        return f"{quote(reference)} is not an image reference"
+    fields = re.findall(r"\{([^{}]*)\}", reference)
+    for field in fields:
+        if field not in _IMAGE_FIELDS:
+            near = find_near(field, _IMAGE_FIELDS)
+            advice = f"did you mean {{{near}}}?" if near else "known are {python} and {architecture}"
+            return f"{{{field}}} is not a field of an image reference; {advice}"
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", reference)):
+        return f"{quote(reference)} has a brace without its partner"
+    return None
+
+
+def find_handler_syntax_problem(handler: str) -> str | None:
+    """``package.module.function`` or ``dir/module.function``."""
+    if _is_handler(handler):
+        return None
+    dotted = handler.replace(":", ".")
+    if _is_handler(dotted):
+        return f"{quote(handler)} is not a handler; did you mean {quote(dotted)}?"
+    return f'{quote(handler)} is not a handler; write "package.module.function" or "dir/module.function"'
+
+
+def find_source_problem(path: str) -> str | None:
+    """A relative POSIX path that stays inside the project."""
+    if not path:
+        return "is empty; expected a path inside the project"
+    if "\\" in path:
+        return f"{quote(path)} has a backslash in it; write paths with /"
+    if _CONTROL.search(path):
+        return f"{quote(path)} has a control character in it"
+    if path.startswith("/") or PureWindowsPath(path).drive:
+        return f"{quote(path)} is absolute; expected a path inside the project"
+    if ".." in path.split("/"):
+        return f"{quote(path)} leaves the project; expected a path inside it"
+    return None
+
+
+def find_code_problem(path: str) -> str | None:
+    """As ``source``, and not the project's directory itself: what goes into a layer goes there by its own name."""
+    problem = find_source_problem(path)
+    if not problem and PurePosixPath(path) == PurePosixPath():
+        return f"{quote(path)} is the project itself; name the directories and files that the layer shall hold"
+    return problem
+
+
+def find_pattern_problem(pattern: str) -> str | None:
+    """A gitignore pattern: whatever ``model.patterns`` can read."""
+    from lambdabuild.model.patterns import source_rules  # imports pathspec, which most projects do without
+
+    try:
+        source_rules(exclude=(pattern,))
+    except (ValueError, re.error):  # re.error: a range like [z-a]
+        return f"{quote(pattern)} is not a gitignore pattern"
+    return None
+
+
+def quote_all(words: Iterable[str]) -> str:
+    """Words as TOML strings, with commas."""
+    return ", ".join(quote(word) for word in words)
+
+
+def _is_handler(text: str) -> bool:
+    module, dot, function = text.rpartition(".")
+    parts = [*module.replace("/", ".").split("."), function]
+    return bool(dot) and "/" not in function and all(part.isidentifier() for part in parts)

@@ -1,0 +1,179 @@
+"""What was made: the artifacts, their sizes, owners and digests, and the manifest that tells it to other tools."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lambdabuild.model.limits import Finding, Sized
+from lambdabuild.model.tree import SOURCES, Tree
+
+MANIFEST = "manifest.json"
+MANIFEST_VERSION = 1
+Kind = Literal["layer", "function", "fat-function"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one distribution brings into an artifact."""
+
+    name: str
+    version: str
+    size: int
+    """Bytes unzipped."""
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What an artifact was made with."""
+
+    builder: str
+    image_digest: str | None
+    """Of the image that its distributions were installed in; None with the host builder."""
+    uv: str
+    compressor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One archive that a build made."""
+
+    name: str
+    file: str
+    """Relative to the output folder."""
+    kind: Kind
+    runtime: str
+    architecture: str
+    handler: str | None
+    layers: tuple[str, ...]
+    """Names of the layers that a slim function needs, in order."""
+    sha256: str
+    """Of the archive, hex."""
+    content_digest: str
+    zipped_size: int
+    unzipped_size: int
+    files: int
+    source_size: int
+    """Bytes of application code, unzipped."""
+    distributions: tuple[Share, ...]
+    provenance: Provenance
+
+    @property
+    def code_sha256(self) -> str:
+        """The digest as Lambda tells it (CodeSha256): base64."""
+        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
+
+    def sized(self) -> Sized:
+        shares = {f"{share.name} {share.version}": share.size for share in self.distributions}
+        if self.source_size:
+            shares[SOURCES] = self.source_size
+        return Sized(name=self.name, unzipped_size=self.unzipped_size, shares=shares)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The outcome of a build."""
+
+    output: str
+    artifacts: tuple[Artifact, ...]
+    findings: tuple[Finding, ...]
+    cached: int
+    """Distributions that came from the cache."""
+    installed: int
+    """Distributions that were installed."""
+    seconds: float
+    target: str
+
+
+def distribution_shares(tree: Tree) -> tuple[Share, ...]:
+    """The distributions of a tree with what each brings, by name."""
+    sizes, counts = tree.shares(), dict.fromkeys(tree.shares(), 0)
+    for entry in tree.entries.values():
+        counts[entry.owner] += 1
+    return tuple(
+        Share(name=owner.partition(" ")[0], version=owner.partition(" ")[2], size=size, files=counts[owner])
+        for owner, size in sorted(sizes.items())
+        if owner != SOURCES
+    )
+
+
+def artifact_document(artifact: Artifact) -> dict[str, Any]:
+    """An artifact as the manifest tells it."""
+    return {
+        "name": artifact.name,
+        "path": artifact.file,
+        "kind": artifact.kind,
+        "runtime": artifact.runtime,
+        "architecture": artifact.architecture,
+        "handler": artifact.handler,
+        "layers": list(artifact.layers),
+        "sha256": artifact.sha256,
+        "sha256_base64": artifact.code_sha256,
+        "content_digest": artifact.content_digest,
+        "zipped_size": artifact.zipped_size,
+        "unzipped_size": artifact.unzipped_size,
+        "files": artifact.files,
+        "source_size": artifact.source_size,
+        "distributions": [
+            {"name": share.name, "version": share.version, "size": share.size, "files": share.files}
+            for share in artifact.distributions
+        ],
+        "builder": artifact.provenance.builder,
+        "image_digest": artifact.provenance.image_digest,
+        "uv_version": artifact.provenance.uv,
+        "compressor": artifact.provenance.compressor,
+    }
+
+
+def parse_artifact(document: Mapping[str, Any]) -> Artifact:
+    """The inverse of ``artifact_document``; raises KeyError or TypeError for anything else."""
+    return Artifact(
+        name=document["name"],
+        file=document["path"],
+        kind=document["kind"],
+        runtime=document["runtime"],
+        architecture=document["architecture"],
+        handler=document["handler"],
+        layers=tuple(document["layers"]),
+        sha256=document["sha256"],
+        content_digest=document["content_digest"],
+        zipped_size=document["zipped_size"],
+        unzipped_size=document["unzipped_size"],
+        files=document["files"],
+        source_size=document["source_size"],
+        distributions=tuple(Share(**share) for share in document["distributions"]),
+        provenance=Provenance(
+            builder=document["builder"],
+            image_digest=document["image_digest"],
+            uv=document["uv_version"],
+            compressor=document["compressor"],
+        ),
+    )
+
+
+def manifest_document(artifacts: Iterable[Artifact], *, version: str) -> dict[str, Any]:
+    """The manifest, by file name; ``resources/manifest.schema.json`` describes it."""
+    return {
+        "manifest_version": MANIFEST_VERSION,
+        "lambdabuild": version,
+        "artifacts": [artifact_document(a) for a in sorted(artifacts, key=lambda artifact: artifact.file)],
+    }
+
+
+def report_document(report: Report, *, version: str) -> dict[str, Any]:
+    """What ``--json`` prints: the manifest of this run, the findings and where things came from."""
+    return {
+        **manifest_document(report.artifacts, version=version),
+        "output": report.output,
+        "findings": findings_document(report.findings),
+        "distributions_cached": report.cached,
+        "distributions_installed": report.installed,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def findings_document(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
+    return [{"severity": f.severity, "message": f.message, "hint": f.hint} for f in findings]

@@ -1,0 +1,111 @@
+"""A tree: the description of an artifact, sorted entries that point into segments or sources. Pure set algebra."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.limits import Finding, Sized
+from lambdabuild.model.patterns import Rules
+from lambdabuild.model.segment import Member, Segment
+
+SOURCES = "(sources)"
+"""The owner of application code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A member at its place in an artifact, and who brought it."""
+
+    member: Member
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The files of one artifact: entries by path, in the byte order of the paths."""
+
+    entries: Mapping[str, Entry]
+
+    @property
+    def unzipped_size(self) -> int:
+        """Sum of file sizes, as Lambda counts them."""
+        return sum(entry.member.size for entry in self.entries.values())
+
+    @property
+    def content_digest(self) -> str:
+        """sha256 over path, mode and content of every file: equal for equal content, whatever the compressor."""
+        digest = hashlib.sha256()
+        for path, entry in self.entries.items():
+            digest.update(f"{entry.member.mode:o} {entry.member.sha256} {path}\0".encode())
+        return digest.hexdigest()
+
+    def shares(self) -> dict[str, int]:
+        """Bytes by owner."""
+        shares: dict[str, int] = {}
+        for entry in self.entries.values():
+            shares[entry.owner] = shares.get(entry.owner, 0) + entry.member.size
+        return shares
+
+    def sized(self, name: str) -> Sized:
+        return Sized(name=name, unzipped_size=self.unzipped_size, shares=self.shares())
+
+
+def segment_tree(segments: Iterable[Segment], rules: Rules) -> Tree:
+    """The union of the distributions' files that the rules take.
+
+    Two distributions that bring the same bytes to one path share it; different bytes raise PolicyError with every
+    such path and both owners, because which of them an installer leaves there is chance.
+    """
+    entries: dict[str, Entry] = {}
+    collisions = []
+    for segment in sorted(segments, key=lambda segment: segment.name):
+        owner = f"{segment.name} {segment.version}"
+        for member in segment.members:
+            if not rules.takes(member.path):
+                continue
+            other = entries.setdefault(member.path, Entry(member=member, owner=owner))
+            if other.member.sha256 != member.sha256:
+                collisions.append(f"{member.path}: {other.owner} and {owner} bring different files")
+    if collisions:
+        raise PolicyError(
+            "\n".join(collisions), hint="leave one of the distributions out, or the path with an exclude pattern"
+        )
+    return _sorted(entries)
+
+
+def source_tree(members: Iterable[Member]) -> Tree:
+    """Application code; the members are already selected."""
+    return _sorted({member.path: Entry(member=member, owner=SOURCES) for member in members})
+
+
+def prefixed(tree: Tree, prefix: str) -> Tree:
+    """The same files below a folder (``"python/"``)."""
+    if not prefix:
+        return tree
+    return _sorted(
+        {
+            prefix + path: Entry(member=replace(entry.member, path=prefix + path), owner=entry.owner)
+            for path, entry in tree.entries.items()
+        }
+    )
+
+
+def overlaid(below: Tree, above: Tree, *, name: str) -> tuple[Tree, list[Finding]]:
+    """Both trees in one archive; where they meet the one above wins, as /var/task wins over layers, with a warning."""
+    findings = [
+        Finding(
+            severity="warning",
+            message=f"{name}: {path} of the sources hides the one of {below.entries[path].owner}",
+            hint="rename the module, or exclude one of the two",
+        )
+        for path, entry in above.entries.items()
+        if path in below.entries and below.entries[path].member.sha256 != entry.member.sha256
+    ]
+    return _sorted({**below.entries, **above.entries}), findings
+
+
+def _sorted(entries: Mapping[str, Entry]) -> Tree:
+    return Tree({path: entries[path] for path in sorted(entries, key=lambda path: path.encode())})

@@ -1,0 +1,1 @@
+"""Facts as data: runtimes, schemas, the builder image."""

@@ -1,0 +1,1 @@
+"""Verbs: one file is one arrow of the build."""

@@ -1,0 +1,116 @@
+"""Writing artifacts so that the output folder holds the old ones or the new ones, complete, and never anything else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from lambdabuild import __version__
+from lambdabuild.errors import MachineError, UsageError
+from lambdabuild.manifest import file_sha256, read_manifest
+from lambdabuild.model.report import MANIFEST, Artifact, manifest_document
+from lambdabuild.model.segment import Member
+from lambdabuild.zipformat import write_zip
+
+_STAGE = ".lambdabuild-"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A folder beside the artifacts in which the new ones are complete before they take their places."""
+
+    output: Path
+    folder: Path
+    earlier: tuple[Artifact, ...]
+    """What the manifest of earlier builds tells of."""
+
+    def write(self, file: str, members: Iterable[Member], *, epoch: int | None) -> tuple[str, int]:
+        """Write an archive, read it back, and return its sha256 and size.
+
+        Raises MachineError when the disk is full or gives other bytes than were written.
+        """
+        path = self.folder / file
+        try:
+            with path.open("xb") as out:
+                claimed = write_zip(out, members, epoch=epoch)
+                out.flush()
+                os.fsync(out.fileno())
+            found = file_sha256(path)
+        except OSError as error:
+            raise MachineError(f"{self.output / file} cannot be written: {error.strerror}") from error
+        if found != claimed:
+            raise MachineError(f"{self.output / file} did not read back as it was written", hint="check the disk")
+        return claimed, path.stat().st_size
+
+    def commit(self, artifacts: Collection[Artifact], *, clean: bool) -> None:
+        """Move the archives to their places and write the manifest: these artifacts and, unless ``clean``, the earlier
+        ones that still stand. ``clean`` removes the earlier ones."""
+        made = {artifact.file for artifact in artifacts}
+        earlier = [artifact for artifact in self.earlier if artifact.file not in made]
+        kept = [] if clean else [artifact for artifact in earlier if _stands(self.output, artifact)]
+        manifest = self.folder / MANIFEST
+        document = manifest_document([*artifacts, *kept], version=__version__)
+        manifest.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        for name in (*sorted(made), MANIFEST):
+            (self.folder / name).replace(self.output / name)
+        if clean:
+            for artifact in earlier:
+                (self.output / artifact.file).unlink(missing_ok=True)
+
+
+@contextmanager
+def staging(output: Path, *, locks: Path) -> Iterator[Stage]:
+    """The stage of an output folder, held by one build at a time; whatever is left in it is removed.
+
+    Raises UsageError, before anything is built, when the folder cannot be written, PolicyError when it holds somebody
+    else's manifest.json. A folder that was made for nothing is removed again.
+    """
+    locks.mkdir(parents=True, exist_ok=True)
+    made = _missing(output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]}.lock"):
+            for stale in output.glob(f"{_STAGE}*"):
+                shutil.rmtree(stale, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix=_STAGE, dir=output))
+            try:
+                yield Stage(output, folder, read_manifest(output))
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+    except _UNWRITABLE as error:
+        if error.filename is None or not _below(Path(os.fsdecode(error.filename)), output):
+            raise
+        raise UsageError(
+            f"the output folder {output} cannot be written: {error.strerror}",
+            hint="choose another with --output, or mend its permissions",
+        ) from error
+    finally:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+
+
+_UNWRITABLE = (PermissionError, FileExistsError, NotADirectoryError)
+
+
+def _stands(output: Path, artifact: Artifact) -> bool:
+    path = output / artifact.file
+    return path.is_file() and path.stat().st_size == artifact.zipped_size and file_sha256(path) == artifact.sha256
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folders that do not exist yet, innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _below(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents or path in folder.parents

@@ -1,0 +1,118 @@
+"""Deterministic zip archives from members that are already deflated.
+
+The bytes depend on the members and the date alone: entries in the given order, no directory entries, no extra fields
+(but zip64's), ``create_system`` 3 (Unix) on every host, and modes from the members. stdlib's ``zipfile`` cannot copy a
+member without inflating and deflating it again, which is most of the time that a layer takes.
+Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+import struct
+import time
+import zlib
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import deflate
+
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.segment import Member
+from lambdabuild.slices import each_with_data
+
+STORED, DEFLATED = 0, 8
+LEVEL = 6
+"""libdeflate's level: smaller than zlib 9, three times faster than zlib 6 (docs/decisions)."""
+COMPRESSOR = f"libdeflate {LEVEL} (deflate {deflate.__version__})"
+"""Identifies the compressed bytes; another release of the library may give others."""
+EARLIEST = 315_532_800
+"""1980-01-01T00:00:00Z, the first moment that a zip can tell."""
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_ZIP64_END = struct.Struct("<4sQ2H2L4Q")
+_ZIP64_LOCATOR = struct.Struct("<4sLQL")
+_VERSION = 20
+_UNIX = 3
+_UTF8 = 0x800
+_MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
+
+
+def pack(path: str, mode: int, content: bytes) -> Member:
+    """A member with its data in memory, deflated, or stored where deflating does not make it smaller."""
+    packed = bytes(deflate.deflate_compress(content, LEVEL)) if content else b""
+    method = DEFLATED if len(packed) < len(content) else STORED
+    data = packed if method == DEFLATED else content
+    return Member(
+        path=path,
+        mode=mode,
+        size=len(content),
+        crc32=zlib.crc32(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        method=method,
+        compressed_size=len(data),
+        data=data,
+    )
+
+
+def unpack(member: Member) -> bytes:
+    """The content of a member; raises PolicyError when its data does not give what it says."""
+    ((_, data),) = each_with_data([member])
+    content = zlib.decompress(data, wbits=-15) if member.method == DEFLATED else data
+    if hashlib.sha256(content).hexdigest() != member.sha256:
+        raise PolicyError(f"{member.path}: the stored data is damaged")
+    return content
+
+
+def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = None) -> str:
+    """Write the members in their order and return the archive's sha256, hex.
+
+    ``epoch`` is SOURCE_DATE_EPOCH in seconds; None or anything before 1980 gives 1980-01-01.
+    Raises PolicyError when the archive would exceed 4 GiB.
+    """
+    date, clock = _dos_time(max(epoch or EARLIEST, EARLIEST))
+    digest = hashlib.sha256()
+    central = []
+    offset = 0
+
+    def put(data: bytes) -> None:
+        nonlocal offset
+        out.write(data)
+        digest.update(data)
+        offset += len(data)
+
+    for member, data in each_with_data(members):
+        name = member.path.encode()
+        flags = 0 if name.isascii() else _UTF8
+        common = (_VERSION, flags, member.method, clock, date, member.crc32, member.compressed_size, member.size)
+        attributes = (stat.S_IFREG | member.mode) << 16
+        central.append(
+            _CENTRAL.pack(
+                b"PK\1\2", _UNIX << 8 | _VERSION, *common, len(name), 0, 0, 0, 0, attributes, min(offset, _MAX_32)
+            )
+            + name
+        )
+        put(_LOCAL.pack(b"PK\3\4", *common, len(name), 0) + name)
+        put(data)
+        if offset > _MAX_32:
+            raise PolicyError("the archive exceeds 4 GiB, sixteen times what Lambda takes unzipped")
+    start = offset
+    put(b"".join(central))
+    put(_end_of_central_directory(len(central), offset - start, start))
+    return digest.hexdigest()
+
+
+def _end_of_central_directory(count: int, size: int, start: int) -> bytes:
+    end = _END.pack(b"PK\5\6", 0, 0, min(count, _MAX_16), min(count, _MAX_16), size, start, 0)
+    if count <= _MAX_16:
+        return end
+    zip64 = _ZIP64_END.pack(b"PK\6\6", _ZIP64_END.size - 12, _UNIX << 8 | 45, 45, 0, 0, count, count, size, start)
+    return zip64 + _ZIP64_LOCATOR.pack(b"PK\6\7", 0, start + size, 1) + end
+
+
+def _dos_time(epoch: int) -> tuple[int, int]:
+    year, month, day, hour, minute, second = time.gmtime(epoch)[:6]
+    return (min(year, 2107) - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2

@@ -1,0 +1,300 @@
+"""configfile: what is found, what is read, and the whole message when it is not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdabuild.configfile import (
+    check_project,
+    environment,
+    find_project,
+    parse_toml,
+    read_config,
+    read_python_version_file,
+    read_runtimes,
+    read_source_date_epoch,
+    read_toml,
+)
+from lambdabuild.errors import ConfigError, UsageError
+
+
+def write(path: Path, data: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+# TOML
+
+
+def test_read_toml(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.toml", "a = 1\r\n[b]\r\nc = 'é'\r\n")
+    assert read_toml(path) == {"a": 1, "b": {"c": "é"}}
+
+
+def test_read_toml_passes_over_a_byte_order_mark(tmp_path: Path) -> None:
+    assert read_toml(write(tmp_path / "a.toml", b"\xef\xbb\xbfa = 1")) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a = 1\nb = \n", "2:5: Invalid value"),
+        ("[project]\nname = 'x'\n[project]\n", "3:9: Cannot declare ('project',) twice"),
+        ("a = 'x", '1:7: Expected "\'"'),
+    ],
+)
+def test_malformed_toml_is_located(tmp_path: Path, text: str, expected: str) -> None:
+    path = write(tmp_path / "pyproject.toml", text)
+    with pytest.raises(UsageError) as caught:
+        read_toml(path)
+    assert str(caught.value) == f"{path}:{expected}"
+    assert caught.value.exit_code == 2
+    with pytest.raises(UsageError) as caught:
+        parse_toml(text, origin="uv.lock")
+    assert str(caught.value) == f"uv.lock:{expected}"
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 1000, "a = 1" + "0" * 5000])
+def test_toml_that_is_too_much_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"\Auv\.lock:"):
+        parse_toml(text, origin="uv.lock")
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\xff\xfea\x00", "1:1: not UTF-8 (byte 0xff)"),
+        ("a = 1\nb = 'é".encode() + b"\xe9'", "2:7: not UTF-8 (byte 0xe9)"),
+    ],
+)
+def test_toml_that_is_not_utf_8(tmp_path: Path, data: bytes, expected: str) -> None:
+    path = write(tmp_path / "a.toml", data)
+    with pytest.raises(UsageError) as caught:
+        read_toml(path)
+    assert str(caught.value) == f"{path}:{expected}"
+
+
+def test_toml_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_toml(tmp_path / "absent.toml")
+    assert str(caught.value) == f"{tmp_path / 'absent.toml'}: cannot be read: No such file or directory"
+    with pytest.raises(UsageError) as caught:
+        read_toml(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+@given(st.text("a1=[]{}\"'\n.#-: é\\", max_size=12))
+@settings(deadline=None)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        document = parse_toml(text, origin="o")
+    except UsageError as error:
+        assert error.message.startswith("o:")
+    else:
+        assert isinstance(document, dict)
+
+
+# The project
+
+
+def test_find_project_takes_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path / "pyproject.toml", "")
+    write(tmp_path / "member/pyproject.toml", "")
+    deep = tmp_path / "member" / "src" / "pkg"
+    deep.mkdir(parents=True)
+    assert find_project(deep) == tmp_path / "member"
+    assert find_project(tmp_path / "member") == tmp_path / "member"
+    assert find_project(tmp_path) == tmp_path
+
+
+def test_find_project_is_not_content_with_a_directory_of_that_name(tmp_path: Path) -> None:
+    write(tmp_path / "pyproject.toml", "")
+    (tmp_path / "sub" / "pyproject.toml").mkdir(parents=True)
+    assert find_project(tmp_path / "sub") == tmp_path
+
+
+def test_find_project_of_a_relative_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "pyproject.toml", "")
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    assert find_project(Path()) == Path.cwd().parent
+
+
+def test_find_project_finds_none() -> None:
+    start = Path(Path.cwd().anchor, "no-such-directory", "below")
+    with pytest.raises(UsageError) as caught:
+        find_project(start)
+    assert str(caught.value) == (
+        f"no pyproject.toml in {start} or any directory above it\n"
+        "  hint: `uv init` makes one; --project DIR names the project's directory"
+    )
+
+
+def test_check_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "shop/pyproject.toml", "")
+    assert check_project(tmp_path / "shop") == tmp_path / "shop"
+    monkeypatch.chdir(tmp_path)
+    assert check_project(Path("shop")) == Path.cwd() / "shop"
+
+
+def test_check_project_does_not_search_upward(tmp_path: Path) -> None:
+    write(tmp_path / "pyproject.toml", "")
+    directory = tmp_path / "sub"
+    directory.mkdir()
+    with pytest.raises(UsageError) as caught:
+        check_project(directory)
+    assert str(caught.value) == (
+        f"--project: no pyproject.toml in {directory}\n  hint: `uv init {directory}` makes one"
+    )
+
+
+def test_check_project_of_what_is_no_directory(tmp_path: Path) -> None:
+    file = write(tmp_path / "pyproject.toml", "")
+    other = write(tmp_path / "other.toml", "")
+    for path, expected in (
+        (tmp_path / "absent", f"--project: {tmp_path / 'absent'} does not exist"),
+        (file, f"--project: {file} is not a directory\n  hint: --project {tmp_path}"),
+        (other, f"--project: {other} is not a directory"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            check_project(path)
+        assert str(caught.value) == expected
+
+
+def test_a_directory_that_may_not_be_looked_into_holds_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "pyproject.toml", "")
+    locked = write(tmp_path / "locked/pyproject.toml", "")
+    is_file = Path.is_file
+
+    def is_file_as_a_user(path: Path) -> bool:  # root, who may run the tests, looks into every directory
+        if path == locked:
+            raise PermissionError(13, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", is_file_as_a_user)
+    assert find_project(locked.parent) == tmp_path
+
+
+def test_read_config(tmp_path: Path) -> None:
+    write(tmp_path / "pyproject.toml", '[project]\nname = "shop"\n[tool.lambdabuild]\npython = "python3.14"\n')
+    config = read_config(tmp_path)
+    assert (config.name, config.python) == ("shop", "3.14")
+
+
+def test_problems_of_the_configuration_name_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "pyproject.toml", '[project]\nname = "shop"\n[tool.lambdabuild]\nkepe = []\noutput = ""\n')
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path)
+    assert caught.value.problems == (
+        f'{path}: tool.lambdabuild.kepe: unknown key; did you mean "keep"?',
+        f"{path}: tool.lambdabuild.output: is empty; expected a directory",
+    )
+
+
+def test_read_runtimes_reads_once() -> None:
+    runtimes = read_runtimes()
+    assert [runtime.name for runtime in runtimes] == [
+        "python3.10",
+        "python3.11",
+        "python3.12",
+        "python3.13",
+        "python3.14",
+    ]
+    assert read_runtimes() is runtimes
+
+
+# .python-version
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3.13\n", "3.13"),
+        ("3.13.2", "3.13"),
+        ("python3.13", "3.13"),
+        ("python3.13.2\n", "3.13"),
+        ("cpython-3.13", "3.13"),
+        ("cpython-3.13.2-linux-x86_64-gnu\n", "3.13"),
+        ("# pinned by hand\n\n  3.12  \n3.14\n", "3.12"),
+        ("\ufeff3.12\r\n", "3.12"),
+        ("", None),
+        ("# 3.12\n", None),
+        ("3", None),
+        ("3.13t", None),
+        ("3.13.2t", None),
+        ("3.14.0rc1", None),
+        ("3.13-dev", None),
+        (">=3.12", None),
+        ("pypy3.10", None),
+        ("pypy-3.10.14", None),
+        ("cpython-3.13t-linux", None),
+        ("cpython-3.13+freethreaded-linux-x86_64-gnu", None),
+        ("cpython", None),
+        ("/usr/bin/python3.12", None),
+        ("system\n3.12\n", None),
+    ],
+)
+def test_read_python_version_file(tmp_path: Path, text: str, expected: str | None) -> None:
+    write(tmp_path / ".python-version", text)
+    assert read_python_version_file(tmp_path) == expected
+
+
+def test_no_python_version_file(tmp_path: Path) -> None:
+    write(tmp_path / ".python-version", "3.12")
+    assert read_python_version_file(tmp_path / "below") is None
+
+
+def test_python_version_file_of_other_bytes(tmp_path: Path) -> None:
+    write(tmp_path / ".python-version", b"\xff\xfe3\x00.\x001\x002\x00")
+    assert read_python_version_file(tmp_path) is None
+
+
+def test_python_version_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / ".python-version"
+    path.mkdir()
+    with pytest.raises(UsageError) as caught:
+        read_python_version_file(tmp_path)
+    assert str(caught.value) == f"{path}: cannot be read: Is a directory"
+
+
+# The environment
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"SOURCE_DATE_EPOCH": ""}, None),
+        ({"SOURCE_DATE_EPOCH": "0"}, 0),
+        ({"SOURCE_DATE_EPOCH": "1767225600"}, 1767225600),
+        ({"SOURCE_DATE_EPOCH": "-1"}, -1),
+    ],
+)
+def test_read_source_date_epoch(environ: dict[str, str], expected: int | None) -> None:
+    assert read_source_date_epoch(environ) == expected
+
+
+@pytest.mark.parametrize("value", ["now", "1.5", "1_000", " 1", "1\n", "+1", "٣", "0x10", "9" * 13, "9" * 5000])
+def test_source_date_epoch_that_is_no_time(value: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_source_date_epoch({"SOURCE_DATE_EPOCH": value})
+    assert str(caught.value) == (
+        f"SOURCE_DATE_EPOCH: {value!r} is not a number of seconds since 1970-01-01 00:00:00 UTC\n"
+        "  hint: export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)"
+    )
+
+
+def test_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMBDABUILD_TEST", "before")
+    copy = environment()
+    monkeypatch.setenv("LAMBDABUILD_TEST", "after")
+    assert copy["LAMBDABUILD_TEST"] == "before"
+    assert copy is not os.environ
