@@ -89,7 +89,7 @@ def build(order: Order, machines: Machines) -> Report:
         findings = judged(assembled.findings, tolerant=order.tolerant)
         listen(Event(phase="assemble", text="writing archives"))
         made_with = Provenance(
-            builder=machines.builder.name,
+            builder=installed.builder,
             image_digest=installed.image.digest if installed.image else None,
             uv=machines.uv_version,
             compressor=COMPRESSOR,

@@ -40,6 +40,8 @@ class Installed:
     """The segments of the pins, and where they came from."""
 
     segments: Mapping[Pin, Segment]
+    builder: str
+    """Name of the builder, ``none`` when there was nothing to install."""
     image: Image | None
     """What they were installed in."""
     fresh: int
@@ -60,7 +62,7 @@ def install(
     Raises what ``Builder.install`` raises, and PolicyError when what was installed is not what a RECORD claims.
     """
     if not pins:
-        return Installed(segments={}, image=None, fresh=0)
+        return Installed(segments={}, builder="none", image=None, fresh=0)
     image = builder.image(target, listen=listen)
     digest = image.digest if image else None
     keys = {pin: segment_key(pin, target, uv=uv_version, compressor=COMPRESSOR, image=digest) for pin in pins}
@@ -82,7 +84,7 @@ def install(
                     segments[pin] = cache.store(keys[pin], segment)
                 again += torn
         rooms = tuple((pin,) for pin in again)
-    return Installed(segments=segments, image=image, fresh=len(missing))
+    return Installed(segments=segments, builder=builder.name, image=image, fresh=len(missing))
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""Spectra answers SQL over a small columnar warehouse."""
