@@ -69,3 +69,8 @@ def room_folder(room: int) -> str:
 def room_pylock(room: int) -> str:
     """The name of a room's lock, in the form that uv accepts."""
     return f"pylock.room-{room}.toml"
+
+
+def counted(distributions: int) -> str:
+    """A number of distributions, in words for a progress line."""
+    return f"{distributions} distribution" + "s" * (distributions != 1)

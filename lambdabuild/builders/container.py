@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
 import docker.errors
 import requests.exceptions
 from docker.types import Mount
 
-import docker
 from lambdabuild.builders.tar import write_tar
 from lambdabuild.errors import MachineError
 

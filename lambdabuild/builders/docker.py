@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import docker
 import docker.errors
 import requests.exceptions
 
-import docker
 from lambdabuild import uv
 from lambdabuild.builders import download
-from lambdabuild.builders.base import Image, Installation, InstalledFile, room_folder, room_pylock
+from lambdabuild.builders.base import Image, Installation, InstalledFile, counted, room_folder, room_pylock
 from lambdabuild.builders.container import CACHE, LABEL, WORK, Container, engine_errors, remove_orphans, running
 from lambdabuild.builders.tar import read_installed, write_tar
 from lambdabuild.errors import BuildError, MachineError
@@ -81,7 +81,7 @@ class DockerBuilder:
         self._phase = "starting the container"
         python = f"/var/lang/bin/python{order.target.runtime.python}"
         with running(self._client, image.id, python=python, cache=CACHE_VOLUME) as container:
-            listen(Event(phase="install", text=f"installing {count} distributions for {order.target} in the image"))
+            listen(Event(phase="install", text=f"installing {counted(count)} for {order.target} in the image"))
             self._phase = "uploading to the container"
             container.put(CACHE, [("uv/", 0o755, b"")])
             locks = [(room_pylock(n), 0o400, uv.format_pylock(pins).encode()) for n, pins in rooms.items()]
@@ -113,7 +113,7 @@ class DockerBuilder:
             folders = [(f"tree/{room_folder(room)}/", 0o700, b"") for room in sdists]
             container.put(WORK, [("tree/", 0o700, b""), ("tmp/", 0o700, b""), *folders, *certificates, *files])
             environ = forwarded_without_credentials(self._environ) | self._uv_environ(
-                bool(certificates), "/work/uv-cache"
+                bool(certificates), f"{WORK}/tmp/uv-cache"
             )
             environ |= {"SOURCE_DATE_EPOCH": "315532800", "TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
             for room, pin in sdists.items():

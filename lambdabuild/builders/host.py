@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from lambdabuild import uv
-from lambdabuild.builders.base import Image, Installation, InstalledFile, room_folder, room_pylock
+from lambdabuild.builders.base import Image, Installation, InstalledFile, counted, room_folder, room_pylock
 from lambdabuild.errors import BuildError, PolicyError
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.paths import check_path
@@ -36,7 +36,7 @@ class HostBuilder:
         _refuse_sdists(pin for room in order.rooms for pin in room)
         with self._scratch() as scratch:
             for room, pins in enumerate(order.rooms):
-                listen(Event(phase="install", text=f"installing {len(pins)} distributions for {order.target}"))
+                listen(Event(phase="install", text=f"installing {counted(len(pins))} for {order.target}"))
                 (scratch / room_pylock(room)).write_text(uv.format_pylock(pins), encoding="utf-8")
                 (scratch / room_folder(room)).mkdir()
                 argv = uv.install_command(room_pylock(room), room_folder(room), order.target, python=sys.executable)

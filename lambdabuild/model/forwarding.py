@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
 CA_BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 """Variables that name a file of trusted certificates, the first that is set counts; uv reads SSL_CERT_FILE alone."""
@@ -15,6 +14,7 @@ _PUBLIC = re.compile(
     r"|(HTTP|HTTPS|ALL|NO)_PROXY|(http|https|all|no)_proxy"
 )
 _SECRET = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
+_AUTHORITY = re.compile(r"[^/?#]*")
 
 
 def forwarded(environ: Mapping[str, str]) -> dict[str, str]:
@@ -33,10 +33,6 @@ def _without_userinfo(value: str) -> str:
 
 
 def _strip(word: str) -> str:
-    name, equals, url = word.partition("=")
-    if not equals or "://" in name:
-        name, equals, url = "", "", word
-    parts = urlsplit(url)
-    if "@" not in parts.netloc:
-        return word
-    return name + equals + urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    scheme, separator, rest = word.partition("://") if "://" in word else ("", "", word)
+    authority = _AUTHORITY.match(rest)[0]  # type: ignore[index]  # it matches anything
+    return scheme + separator + authority.rpartition("@")[2] + rest[len(authority) :]

@@ -1,17 +1,20 @@
 """What the tests on a real Docker Engine share. Every test in this folder is marked ``engine``."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 
+from lambdabuild.builders.container import LABEL
+
 ROOT = Path(__file__).resolve().parents[2]
-RUN_LABEL = "dev.lambdabuild=run"
 
 Lambdabuild = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -81,15 +84,20 @@ def spectra(tmp_path_factory: pytest.TempPathFactory, lambdabuild: Lambdabuild) 
 
 @pytest.fixture(autouse=True)
 def no_residue(docker_client: docker.DockerClient) -> Iterator[None]:
-    """No container and no nameless volume is left behind by any test."""
-
-    def residue() -> tuple[set[str], set[str]]:
-        containers = docker_client.containers.list(all=True, filters={"label": RUN_LABEL})
-        volumes = docker_client.volumes.list(filters={"label": RUN_LABEL})
-        return {container.name for container in containers}, {volume.name for volume in volumes}
-
-    before = residue()
+    """No test leaves a container or a nameless volume behind; those of builds that still run are theirs."""
     yield
-    after = residue()
-    assert after[0] <= before[0], "containers are left"
-    assert after[1] <= before[1], "volumes are left"
+    filters = {"label": f"{LABEL}=run"}
+    containers = docker_client.containers.list(all=True, filters=filters, ignore_removed=True)
+    volumes = docker_client.volumes.list(filters=filters)
+    left = [thing.name for thing, labels in _labelled(containers, volumes) if not _runs(labels[f"{LABEL}.owner"])]
+    assert not left, "left behind on the engine"
+
+
+def _labelled(containers: list[Any], volumes: list[Any]) -> Iterator[tuple[Any, dict[str, str]]]:
+    yield from ((container, container.labels) for container in containers)
+    yield from ((volume, volume.attrs["Labels"]) for volume in volumes)
+
+
+def _runs(owner: str) -> bool:
+    pid = json.loads(owner)[1]
+    return Path(f"/proc/{pid}").exists()

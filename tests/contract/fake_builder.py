@@ -1,0 +1,112 @@
+"""A builder without uv, processes or disk: wheels and rooms are dictionaries. The contract holds it, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from lambdabuild import uv
+from lambdabuild.builders.base import Builder, Image, Installation, InstalledFile
+from lambdabuild.errors import BuildError
+from lambdabuild.model.events import Event, Listener
+from lambdabuild.model.requirements import Pin
+from lambdabuild.model.target import Target
+from tests.wheels import Wheel, record_of
+
+PHASE = "installing nowhere"
+PYTHON = "/somewhere/bin/python"
+
+Room = dict[str, tuple[bytes, bool]]
+"""Content and whether it is executable, by path."""
+
+
+class FakeBuilder(Builder):
+    """Installs wheels that it finds by URL. Where two wheels meet, the last by name wins, as chance has it with uv."""
+
+    name = "fake"
+
+    def __init__(self, wheels: Mapping[str, Wheel], *, image: Image | None = None) -> None:
+        self._wheels = wheels
+        self._image = image
+        self.orders: list[Installation] = []
+        """What was installed, in order."""
+        self.open = 0
+        """Installations whose context was not left."""
+
+    def image(self, target: Target, *, listen: Listener) -> Image | None:
+        return self._image
+
+    @contextmanager
+    def install(self, order: Installation, *, listen: Listener) -> Iterator[Iterator[InstalledFile]]:
+        _refuse_sdists([pin for room in order.rooms for pin in room])
+        self.orders.append(order)
+        self.open += 1
+        try:
+            rooms = [self._installed(pins, order.target, listen) for pins in order.rooms]
+            yield (
+                InstalledFile(room=number, path=path, executable=executable, content=content)
+                for number, room in enumerate(rooms)
+                for path, (content, executable) in room.items()
+            )
+        finally:
+            self.open -= 1
+
+    def _installed(self, pins: Sequence[Pin], target: Target, listen: Listener) -> Room:
+        listen(Event(phase="install", text=f"installing for {target}"))
+        room: Room = {".lock": (b"", False)}
+        for pin in pins:
+            room |= _unpacked(self._fetched(pin))
+        return room
+
+    def _fetched(self, pin: Pin) -> Wheel:
+        wheel = self._wheels.get(pin.url)
+        if wheel is None:
+            raise uv.failure(PHASE, unreachable(pin))
+        if wheel.sha256 != pin.sha256:
+            raise uv.failure(PHASE, hash_mismatch(pin, wheel.sha256))
+        return wheel
+
+
+def unreachable(pin: Pin) -> str:
+    """What uv 0.13 says when nobody listens at a wheel's URL."""
+    return (
+        f"error: Failed to download `{pin.name}=={pin.version}`\n"
+        f"  cause: Failed to fetch: {pin.url}\n"
+        f"  cause: error sending request for url ({pin.url})\n"
+        "  cause: client error (Connect)\n"
+        "  cause: tcp connect error\n"
+        "  cause: Connection refused (os error 111)"
+    )
+
+
+def hash_mismatch(pin: Pin, computed: str) -> str:
+    """What uv 0.13 says of a wheel with another hash."""
+    return (
+        f"error: Failed to download `{pin.name}=={pin.version}`\n"
+        f"  cause: Hash mismatch for `{pin.name}=={pin.version}`\n"
+        "\n"
+        "         Expected:\n"
+        f"           sha256:{pin.sha256}\n"
+        "\n"
+        "         Computed:\n"
+        f"           sha256:{computed}"
+    )
+
+
+def _unpacked(wheel: Wheel) -> Room:
+    """The files that an installer makes of a wheel: its own, launchers in bin/, and a RECORD of all."""
+    record = f"{wheel.dist_info}/RECORD"
+    launchers = {f"bin/{name}": f"#!{PYTHON}\n# {entry}\n".encode() for name, entry in wheel.launchers.items()}
+    files = {**wheel.files, **launchers}
+    if launchers:
+        files[record] = record_of(files, record).encode()
+    return {path: (content, path in wheel.executables or path in launchers) for path, content in files.items()}
+
+
+def _refuse_sdists(pins: Sequence[Pin]) -> None:
+    refused = [str(pin.no_wheel) for pin in pins if pin.kind == "sdist"]
+    if refused:
+        raise BuildError(
+            "\n".join(refused) + "\nthe fake builder installs wheels only",
+            hint="build in the Lambda image, where source distributions are compiled: --builder docker",
+        )

@@ -1,0 +1,229 @@
+"""What ``builders.base.Builder`` promises, asked of every builder, the fake included.
+
+A builder is added with a function that makes its ``Place`` and an entry in ``PLACES`` and ``SERVE_HOST``, which for
+containers is an address that they reach. One that needs a Docker Engine is marked: ``pytest.param(…, marks=engine)``.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from lambdabuild.builders.base import Builder, Installation, InstalledFile
+from lambdabuild.builders.host import HostBuilder
+from lambdabuild.errors import BuildError, MachineError, PolicyError
+from lambdabuild.model.events import Event, ignore
+from lambdabuild.model.requirements import Pin
+from lambdabuild.model.segment import parse_record
+from lambdabuild.model.target import Target
+from lambdabuild.model.wheels import NoWheel
+from lambdabuild.uv import find_binary
+from tests.contract.fake_builder import PHASE, FakeBuilder, hash_mismatch, unreachable
+from tests.index import Index
+from tests.samples import target
+from tests.wheels import Wheel, wheel
+
+PY313 = target()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A builder, an index that it reaches, and what shows whether it cleans up."""
+
+    builder: Builder
+    index: Index
+    phase: str
+    """What the builder calls installing wheels."""
+    left: Callable[[], list[str]]
+    """What installations have left behind so far."""
+
+    def pins(self, *wheels: Wheel) -> tuple[Pin, ...]:
+        """Pins of wheels that the index serves."""
+        return tuple(
+            Pin(
+                name=wheel.name.replace("_", "-"),
+                version=wheel.version,
+                kind="wheel",
+                url=self.index.add(wheel),
+                sha256=wheel.sha256,
+            )
+            for wheel in wheels
+        )
+
+    def install(
+        self, *rooms: tuple[Pin, ...], target: Target = PY313
+    ) -> AbstractContextManager[Iterator[InstalledFile]]:
+        return self.builder.install(Installation(target=target, rooms=rooms), listen=ignore)
+
+    def installed(self, *rooms: tuple[Pin, ...], target: Target = PY313) -> dict[tuple[int, str], InstalledFile]:
+        """Every file by room and path, without what uv leaves for itself."""
+        with self.install(*rooms, target=target) as files:
+            listed = [file for file in files if file.path != ".lock"]
+        found = {(file.room, file.path): file for file in listed}
+        assert len(found) == len(listed)
+        return found
+
+
+def fake_place(index: Index, folder: Path) -> Place:
+    builder = FakeBuilder(index.wheels)
+    return Place(builder=builder, index=index, phase=PHASE, left=lambda: ["an installation"] * builder.open)
+
+
+def host_place(index: Index, folder: Path) -> Place:
+    scratch = folder / "scratch"
+    scratch.mkdir()
+
+    @contextmanager
+    def scratch_folder() -> Iterator[Path]:
+        with TemporaryDirectory(dir=scratch) as made:
+            yield Path(made)
+
+    environ = {"HOME": str(folder), "UV_CACHE_DIR": str(folder / "uv-cache"), "UV_HTTP_RETRIES": "0"}
+    return Place(
+        builder=HostBuilder(uv=find_binary(), environ=environ, scratch=scratch_folder),
+        index=index,
+        phase="installing on the host",
+        left=lambda: [path.name for path in scratch.iterdir()],
+    )
+
+
+PLACES = {"fake": fake_place, "host": host_place}
+"""Makers of places by name; each is given the index at ``SERVE_HOST`` and a folder of its own."""
+SERVE_HOST = dict.fromkeys(PLACES, ("127.0.0.1", "127.0.0.1"))
+"""For each place the address that the index is bound to, and the one that the builder reaches it at."""
+
+
+@pytest.fixture(params=["fake", "host"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    bind, host = SERVE_HOST[request.param]
+    with ExitStack() as stack:
+        index = stack.enter_context(Index(bind=bind, host=host))
+        made = PLACES[request.param](index, tmp_path)
+        yield made
+        assert made.left() == []
+
+
+def test_the_files_of_wheels(place: Place) -> None:
+    one = wheel("one", files={"one/__init__.py": "ONE = 1\n", "one/data/ä.bin": bytes(range(256)), "one/empty": ""})
+    two = wheel("two_parts", files={"two.py": "TWO = 2\n"})
+    found = place.installed(place.pins(one, two))
+    records = {(0, f"{each.dist_info}/RECORD") for each in (one, two)}
+    expected = {(0, path): content for each in (one, two) for path, content in each.files.items()}
+    assert found.keys() == expected.keys()
+    assert {key: file.content for key, file in found.items() if key not in records} == {
+        key: content for key, content in expected.items() if key not in records
+    }
+    for each in (one, two):
+        path = f"{each.dist_info}/RECORD"
+        assert set(parse_record(found[0, path].content.decode())) == set(parse_record(each.files[path].decode()))
+
+
+def test_executable_files(place: Place) -> None:
+    native = wheel("native", files={"native.so": b"\x7fELF", "native.py": ""}, executables=["native.so"])
+    found = place.installed(place.pins(native))
+    assert {path for (_, path), file in found.items() if file.executable} == {"native.so"}
+
+
+def test_launchers_are_executable_and_in_the_record(place: Place) -> None:
+    tool = wheel("tool", files={"tool.py": "def main(): ...\n"}, launchers={"run-tool": "tool:main"})
+    found = place.installed(place.pins(tool))
+    launcher = found[0, "bin/run-tool"]
+    assert launcher.executable
+    assert launcher.content.startswith(b"#!/")
+    rows = {row.path: row.sha256 for row in parse_record(found[0, "tool-1.0.dist-info/RECORD"].content.decode())}
+    assert rows["bin/run-tool"] == sha256(launcher.content).hexdigest()
+
+
+def test_rooms_are_kept_apart(place: Place) -> None:
+    one = wheel("one", files={"shared.py": "WHOSE = 1\n"})
+    two = wheel("two", files={"shared.py": "WHOSE = 2\n"})
+    found = place.installed(place.pins(one), place.pins(two))
+    assert found[0, "shared.py"].content == b"WHOSE = 1\n"
+    assert found[1, "shared.py"].content == b"WHOSE = 2\n"
+    assert {room for room, path in found if path.startswith("one-")} == {0}
+    assert {room for room, path in found if path.startswith("two-")} == {1}
+
+
+@pytest.mark.parametrize(
+    ("python", "architecture", "platform"), [("3.14", "arm64", "aarch64"), ("3.10", "x86_64", "x86_64")]
+)
+def test_wheels_for_other_machines(place: Place, python: str, architecture: str, platform: str) -> None:
+    interpreter = "cp" + python.replace(".", "")
+    native = wheel(
+        "native", files={"native.so": platform}, tag=f"{interpreter}-{interpreter}-manylinux_2_17_{platform}"
+    )
+    found = place.installed(place.pins(native), target=target(python, architecture))
+    assert found[0, "native.so"].content == platform.encode()
+
+
+def test_an_installation_tells_that_it_begins(place: Place) -> None:
+    events: list[Event] = []
+    with place.builder.install(Installation(target=target(), rooms=(place.pins(wheel("one")),)), listen=events.append):
+        pass
+    assert "install" in {event.phase for event in events}
+
+
+def test_nothing_is_left_when_the_files_are_not_read(place: Place) -> None:
+    with place.install(place.pins(wheel("one"))):
+        assert place.left() != []
+    assert place.left() == []
+
+
+def test_nothing_is_left_after_an_exception(place: Place) -> None:
+    with pytest.raises(ZeroDivisionError), place.install(place.pins(wheel("one"))) as files:
+        next(files)
+        raise ZeroDivisionError
+    assert place.left() == []
+
+
+def test_another_hash_than_the_locked_one(place: Place) -> None:
+    (right,) = place.pins(wheel("one"))
+    wrong = replace(right, sha256="00" * 32)
+    with pytest.raises(PolicyError) as caught, place.install((wrong,)):
+        pass
+    assert caught.value.message.startswith(f"{place.phase} failed; uv says:\n  ")
+    assert caught.value.message.endswith(said(hash_mismatch(wrong, right.sha256)))
+    assert caught.value.hint == "the file is not the one that was locked: do not use it before you know why"
+    assert place.left() == []
+
+
+def test_a_server_that_is_gone(place: Place) -> None:
+    (pin,) = place.pins(wheel("one"))
+    place.index.close()
+    place.index.wheels.clear()
+    with pytest.raises(MachineError) as caught, place.install((pin,)):
+        pass
+    assert caught.value.message.startswith(f"{place.phase} failed; uv says:\n  ")
+    assert caught.value.message.endswith(said(unreachable(pin)))
+    assert caught.value.hint == "check the network, the proxy settings and the index (uv's UV_INDEX…)"
+    assert place.left() == []
+
+
+@pytest.mark.parametrize("place", ["fake", "host"], indirect=True)
+def test_sdists_need_a_container(place: Place) -> None:
+    def of(name: str) -> Pin:
+        why = NoWheel(name=name, version="1.0", target=target(), wheels=(), needed_glibc=None, usable_by=())
+        return Pin(name=name, version="1.0", kind="sdist", url="http://files.example/", sha256="", no_wheel=why)
+
+    with pytest.raises(BuildError) as caught, place.install(place.pins(wheel("one")), (of("two"),), (of("three"),)):
+        pass
+    assert caught.value.message == (
+        "two 1.0 has no wheel at all, only a source distribution\n"
+        "three 1.0 has no wheel at all, only a source distribution\n"
+        f"the {place.builder.name} builder installs wheels only"
+    )
+    assert caught.value.hint == ("build in the Lambda image, where source distributions are compiled: --builder docker")
+    assert place.left() == []
+    assert place.index.requests == []
+
+
+def said(text: str) -> str:
+    """What uv said, as messages show it."""
+    return textwrap.indent(text, "  ", lambda line: True)

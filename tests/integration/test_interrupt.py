@@ -1,0 +1,62 @@
+"""Ctrl-C and SIGTERM at each step: the exit code, the old artifacts intact, and nothing left behind."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, lambdabuild: Callable) -> Path:
+    folder = tmp_path_factory.mktemp("interrupted") / "project"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "project"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        'dependencies = ["docopt==0.6.2", "pyarrow==22.0.0"]\n[tool.lambdabuild]\npython = "3.13"\n'
+    )
+    lambdabuild("layer", "--project", folder, "--lock", "--builder", "docker")
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "reading the lock",
+        "installing 1 distribution for python3.13 x86_64 in the image",
+        "building docopt 0.6.2 from source",
+        "writing archives",
+    ],
+)
+def test_interrupted(
+    step: str, number: signal.Signals, project: Path, environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    output = project / "dist" / "lambda"
+    before = fingerprint(output)
+    cache = tmp_path / "cache"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lambdabuild", "layer", "--builder", "docker", "--project", project],
+        env={**environ, "LAMBDABUILD_CACHE_DIR": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line == f"{step} …\n":
+            process.send_signal(number)
+            break
+    _, rest = process.communicate(timeout=60)
+    code, last = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "error: terminated")}[number]
+    assert process.returncode == code, rest
+    assert rest.splitlines()[-1] == last
+    assert fingerprint(output) == before
+    assert [path.name for path in cache.glob("v1/*") if path.name.startswith("scratch-")] == []
+
+
+def fingerprint(output: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in output.iterdir()}

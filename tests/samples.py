@@ -1,0 +1,70 @@
+"""Values that many tests need one of, whole and ordinary; a test names only what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lambdabuild.configfile import read_runtimes
+from lambdabuild.model.plan import FunctionPlan, LayerPlan
+from lambdabuild.model.report import Artifact, Provenance, Share
+from lambdabuild.model.requirements import Pin, Selection
+from lambdabuild.model.segment import Member, Segment
+from lambdabuild.model.target import Runtime, Target, find_runtime
+from lambdabuild.zipformat import pack
+
+RUNTIMES = read_runtimes()
+
+
+def runtime(python: str) -> Runtime:
+    found = find_runtime(RUNTIMES, python)
+    assert found is not None
+    return found
+
+
+def target(python: str = "3.13", architecture: str = "x86_64") -> Target:
+    return Target(runtime=runtime(python), architecture=architecture)
+
+
+def pin(name: str = "demo", version: str = "1.0", **changes: Any) -> Pin:
+    url = f"https://files.example/{name}-{version}-py3-none-any.whl"
+    return replace(Pin(name=name, version=version, kind="wheel", url=url, sha256="5e" * 32), **changes)
+
+
+def member(path: str, content: str | bytes = "", mode: int = 0o644) -> Member:
+    return pack(path, mode, content.encode() if isinstance(content, str) else content)
+
+
+def segment(name: str, version: str, *members: Member) -> Segment:
+    return Segment(name=name, version=version, members=members)
+
+
+def layer_plan(name: str = "layer", **changes: Any) -> LayerPlan:
+    return replace(LayerPlan(name=name, selection=Selection(), code=(), exclude=(), keep=()), **changes)
+
+
+def function_plan(name: str = "api", **changes: Any) -> FunctionPlan:
+    plain = FunctionPlan(name=name, handler="app.handler", source=None, attached=(), bundled=(), exclude=(), keep=())
+    return replace(plain, **changes)
+
+
+def artifact(file: str = "layer.zip", **changes: Any) -> Artifact:
+    """A layer of one distribution."""
+    plain = Artifact(
+        name=file.removesuffix(".zip"),
+        file=file,
+        kind="layer",
+        runtime="python3.13",
+        architecture="x86_64",
+        handler=None,
+        layers=(),
+        sha256="ab" * 32,
+        content_digest="cd" * 32,
+        zipped_size=1_234_567,
+        unzipped_size=26_214_400,
+        files=7,
+        source_size=0,
+        distributions=(Share(name="demo", version="1.0", size=26_214_400, files=7),),
+        provenance=Provenance(builder="docker", image_digest="sha256:" + "12" * 32, uv="0.13.8", compressor="none"),
+    )
+    return replace(plain, **changes)

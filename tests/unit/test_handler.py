@@ -1,0 +1,68 @@
+"""model.handler: is the attribute there? Read, never run."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdabuild.model.handler import find_handler_problem, split_handler
+
+
+@pytest.mark.parametrize(
+    ("handler", "module", "attribute"),
+    [
+        ("app.handler", "app", "handler"),
+        ("shop.api.main.handler", "shop/api/main", "handler"),
+        ("functions/api/main.handler", "functions/api/main", "handler"),
+    ],
+)
+def test_split_handler(handler: str, module: str, attribute: str) -> None:
+    assert split_handler(handler) == (module, attribute)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def handler(event, context): ...",
+        "async def handler(event, context): ...",
+        "class handler: ...",
+        "handler = make()",
+        "handler: Handler = make()",
+        "first = handler = make()",
+        "first, (handler, *rest) = make()",
+        "import handler",
+        "import handler.inner",
+        "import other as handler",
+        "from other import handler",
+        "from other import thing as handler",
+        "from other import *",
+        "if DEBUG:\n    pass\nelif X:\n    from a import handler\n",
+        "if DEBUG:\n    pass\nelse:\n    handler = None\n",
+        "try:\n    pass\nexcept ImportError:\n    from a import handler\n",
+        "try:\n    pass\nfinally:\n    handler = 1\n",
+        "try:\n    pass\nexcept A:\n    pass\nelse:\n    handler = 1\n",
+        "with open() as f:\n    handler = load(f)\n",
+        "for _ in range(2):\n    def handler(): ...\n",
+        "while True:\n    handler = 1\n",
+        "handler += 1",
+    ],
+)
+def test_every_way_to_define_it(source: str) -> None:
+    assert find_handler_problem(source, "handler") is None
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("", 'it defines no "handler"'),
+        ("def lambda_handler(event, context): ...", 'it defines no "handler"; did you mean "lambda_handler"?'),
+        ("def Handler(): ...\ndef handle(): ...", 'it defines no "handler"; did you mean "handle"?'),
+        ("def outer():\n    def handler(): ...\n", 'it defines no "handler"'),
+        ("class App:\n    handler = 1\n", 'it defines no "handler"'),
+        ("print(handler)", 'it defines no "handler"'),
+        ("app.handler = 1", 'it defines no "handler"'),
+        ("import os.handler", 'it defines no "handler"'),
+        ("x = 1\ndef handler(:\n", "line 2: invalid syntax"),
+    ],
+)
+def test_it_is_not_there(source: str, problem: str) -> None:
+    assert find_handler_problem(source, "handler") == problem

@@ -1,0 +1,121 @@
+"""model.limits: Lambda's numbers, and whole findings at each edge of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.limits import (
+    MAX_UNZIPPED,
+    MAX_ZIPPED,
+    Finding,
+    Sized,
+    check_not_empty,
+    check_unzipped,
+    check_zipped,
+    format_shares,
+    judged,
+)
+
+WARNING = Finding(severity="warning", message="small")
+ERROR = Finding(severity="error", message="too big", hint="make it smaller")
+
+
+def sized(name: str, size: int, **shares: int) -> Sized:
+    return Sized(name=name, unzipped_size=size, shares=shares or {name: size})
+
+
+def test_the_numbers() -> None:
+    assert MAX_ZIPPED == 50 * 1024 * 1024
+    assert MAX_UNZIPPED == 250 * 1024 * 1024
+
+
+def test_judged_lets_warnings_pass() -> None:
+    assert judged([WARNING, WARNING], tolerant=False) == [WARNING, WARNING]
+    assert judged([], tolerant=False) == []
+
+
+def test_judged_raises_every_error_with_each_hint_once() -> None:
+    other = Finding(severity="error", message="too many", hint="use fewer")
+    mute = Finding(severity="error", message="odd")
+    with pytest.raises(PolicyError) as caught:
+        judged([ERROR, WARNING, other, ERROR, mute], tolerant=False)
+    assert str(caught.value) == (
+        "too big\ntoo many\ntoo big\nodd\n"
+        "  hint: make it smaller\n"
+        "        use fewer"
+    )  # fmt: skip
+    with pytest.raises(PolicyError) as caught:
+        judged([mute], tolerant=False)
+    assert str(caught.value) == "odd"
+
+
+def test_judged_makes_warnings_of_errors_for_the_tolerant() -> None:
+    assert judged(iter([ERROR, WARNING]), tolerant=True) == [
+        Finding(severity="warning", message="too big", hint="make it smaller"),
+        WARNING,
+    ]
+
+
+def test_function_and_layers_together() -> None:
+    function, layers = sized("api.zip", 1), [sized("a.zip", 100_000_000), sized("b.zip", 162_143_999)]
+    assert check_unzipped(function, layers) == []
+    assert check_unzipped(sized("api.zip", 2), layers) == [
+        Finding(
+            severity="error",
+            message="api.zip + a.zip + b.zip: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:\n"
+            "    162,143,999   61.9%  b.zip\n"
+            "    100,000,000   38.1%  a.zip\n"
+            "              2    0.0%  api.zip",
+            hint="leave out what the function does not import (exclude, groups), or deploy a container image "
+            "(10 GB): https://docs.aws.amazon.com/lambda/latest/dg/images-create.html",
+        )
+    ]
+
+
+def test_a_layer_alone() -> None:
+    assert check_unzipped(None, [sized("layer.zip", MAX_UNZIPPED)]) == []
+    (finding,) = check_unzipped(None, [sized("layer.zip", MAX_UNZIPPED + 1)])
+    assert finding.message.startswith(
+        "layer.zip: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:"
+    )
+
+
+def test_the_number_of_layers() -> None:
+    layers = [sized(f"{number}.zip", 1) for number in range(6)]
+    assert check_unzipped(sized("api.zip", 1), layers[:5]) == []
+    assert check_unzipped(sized("api.zip", 1), layers) == [
+        Finding(
+            severity="error",
+            message="api.zip uses 6 layers; Lambda allows 5",
+            hint="merge layers, or bundle one of them into the function",
+        )
+    ]
+    assert check_unzipped(None, layers) == []
+
+
+@pytest.mark.parametrize(("direct_upload", "severity"), [(True, "error"), (False, "warning")])
+def test_the_zipped_size(direct_upload: bool, severity: str) -> None:
+    assert check_zipped("api.zip", MAX_ZIPPED, direct_upload=direct_upload) == []
+    (finding,) = check_zipped("api.zip", MAX_ZIPPED + 1, direct_upload=direct_upload)
+    assert finding.severity == severity
+    assert finding.message == "api.zip: 52,428,801 bytes zipped, over the 52,428,800 of a direct upload"
+    assert finding.hint == "upload it through S3, which has no such limit"
+
+
+def test_an_empty_archive() -> None:
+    assert check_not_empty("api.zip", 1) == []
+    assert check_not_empty("api.zip", 0) == [
+        Finding(
+            severity="error",
+            message="api.zip would be empty, and Lambda refuses an empty archive",
+            hint="add dependencies or code, or leave the artifact out",
+        )
+    ]
+
+
+def test_shares_are_summed_by_owner_and_cut() -> None:
+    parts = [sized("a", 0, numpy=1_000_000, zlib=5), sized("b", 0, numpy=2_000_000, attrs=5)]
+    assert format_shares(parts, most=2) == "      3,000,000    1.1%  numpy\n              5    0.0%  attrs"
+    many = [sized("a", 0, **{f"d{number:02}": 100 - number for number in range(11)})]
+    assert [line.split()[-1] for line in format_shares(many).splitlines()] == [f"d{n:02}" for n in range(10)]
