@@ -14,7 +14,6 @@ _PUBLIC = re.compile(
     r"|(HTTP|HTTPS|ALL|NO)_PROXY|(http|https|all|no)_proxy"
 )
 _SECRET = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
-_AUTHORITY = re.compile(r"[^/?#]*")
 
 
 def forwarded(environ: Mapping[str, str]) -> dict[str, str]:
@@ -34,5 +33,5 @@ def _without_userinfo(value: str) -> str:
 
 def _strip(word: str) -> str:
     scheme, separator, rest = word.partition("://") if "://" in word else ("", "", word)
-    authority = _AUTHORITY.match(rest)[0]  # type: ignore[index]  # it matches anything
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     return scheme + separator + authority.rpartition("@")[2] + rest[len(authority) :]

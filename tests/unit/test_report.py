@@ -1,0 +1,132 @@
+"""model.report: artifacts as documents, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+
+from lambdabuild.model.limits import Finding, Sized
+from lambdabuild.model.report import (
+    Report,
+    Share,
+    artifact_document,
+    distribution_shares,
+    manifest_document,
+    parse_artifact,
+    report_document,
+)
+from lambdabuild.model.tree import SOURCES, overlaid, segment_tree, source_tree
+from lambdabuild.model.patterns import distribution_rules
+from tests.samples import artifact, member, segment
+
+FUNCTION = artifact(
+    "api.zip",
+    kind="function",
+    handler="app.handler",
+    layers=("layer", "common"),
+    source_size=10,
+    sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+)
+SCHEMA: dict[str, Any] = json.loads(
+    (files("lambdabuild.resources") / "manifest.schema.json").read_text(encoding="utf-8")
+)
+
+
+def test_an_artifact_as_a_document() -> None:
+    assert artifact_document(FUNCTION) == {
+        "name": "api",
+        "path": "api.zip",
+        "kind": "function",
+        "runtime": "python3.13",
+        "architecture": "x86_64",
+        "handler": "app.handler",
+        "layers": ["layer", "common"],
+        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "sha256_base64": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "content_digest": "cd" * 32,
+        "zipped_size": 1_234_567,
+        "unzipped_size": 26_214_400,
+        "files": 7,
+        "source_size": 10,
+        "distributions": [{"name": "demo", "version": "1.0", "size": 26_214_400, "files": 7}],
+        "builder": "docker",
+        "image_digest": "sha256:" + "12" * 32,
+        "uv_version": "0.13.8",
+        "compressor": "none",
+    }
+
+
+@pytest.mark.parametrize(
+    "made",
+    [FUNCTION, artifact(), artifact(distributions=(), provenance=replace(artifact().provenance, image_digest=None))],
+)
+def test_an_artifact_is_read_back(made: Any) -> None:
+    assert parse_artifact(json.loads(json.dumps(artifact_document(made)))) == made
+
+
+def test_a_document_with_something_missing() -> None:
+    document = artifact_document(FUNCTION)
+    for key in document.keys() - {"sha256_base64"}:
+        with pytest.raises(KeyError):
+            parse_artifact({name: value for name, value in document.items() if name != key})
+    with pytest.raises(TypeError):
+        parse_artifact(document | {"distributions": [{"name": "demo", "weight": 3}]})
+
+
+def test_a_manifest_is_sorted_and_fits_its_schema() -> None:
+    fat = artifact("api-fat.zip", kind="fat-function", handler="app.handler")
+    document = manifest_document([artifact(), FUNCTION, fat], version="9.9")
+    assert [made["path"] for made in document["artifacts"]] == ["api-fat.zip", "api.zip", "layer.zip"]
+    assert {key: value for key, value in document.items() if key != "artifacts"} == {
+        "manifest_version": 1,
+        "lambdabuild": "9.9",
+    }
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(document, SCHEMA)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document | {"manifest_version": 2}, SCHEMA)
+
+
+def test_a_report_as_a_document() -> None:
+    finding = Finding(severity="warning", message="big", hint=None)
+    report = Report(
+        output="/out",
+        artifacts=(artifact(),),
+        findings=(finding,),
+        cached=2,
+        installed=1,
+        seconds=1.23456,
+        target="python3.13 x86_64",
+    )
+    assert report_document(report, version="9.9") == {
+        "manifest_version": 1,
+        "lambdabuild": "9.9",
+        "artifacts": [artifact_document(artifact())],
+        "output": "/out",
+        "findings": [{"severity": "warning", "message": "big", "hint": None}],
+        "distributions_cached": 2,
+        "distributions_installed": 1,
+        "seconds": 1.235,
+    }
+
+
+def test_sized_has_the_sources_as_an_owner() -> None:
+    assert FUNCTION.sized() == Sized(name="api", unzipped_size=26_214_400, shares={"demo 1.0": 26_214_400, SOURCES: 10})
+    assert artifact().sized().shares == {"demo 1.0": 26_214_400}
+
+
+def test_shares_of_a_tree() -> None:
+    two = segment("two", "2.0", member("two.py", "12"), member("two/a.py", "345"))
+    one = segment("one", "1.0", member("one.py", "1"))
+    tree, _ = overlaid(
+        segment_tree([two, one], distribution_rules()), source_tree([member("app.py", "A" * 9)]), name=""
+    )
+    assert distribution_shares(tree) == (
+        Share(name="one", version="1.0", size=1, files=1),
+        Share(name="two", version="2.0", size=5, files=2),
+    )

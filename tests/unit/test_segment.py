@@ -1,0 +1,126 @@
+"""model.segment: keys that every input changes, launchers that no machine changes, RECORDs read and written."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from lambdabuild.model.segment import (
+    SEGMENT_FORMAT,
+    RecordRow,
+    format_record,
+    launcher_for_runtime,
+    parse_record,
+    segment_key,
+)
+from lambdabuild.model.target import Target
+from lambdabuild.model.wheels import NoWheel
+from tests.samples import pin, runtime, target
+
+EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_key_is_a_digest_of_the_inputs() -> None:
+    key = segment_key(pin(), target(), uv="0.13.8", compressor="libdeflate 6", image=None)
+    text = (
+        f"format {SEGMENT_FORMAT}\n"
+        f"wheel demo 1.0 {'5e' * 32}\n"
+        "target python3.13 x86_64-manylinux_2_34\n"
+        "uv 0.13.8\n"
+        "compressor libdeflate 6\n"
+        "image -"
+    )
+    assert key == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_every_input_changes_the_key() -> None:
+    tools = {"uv": "0.13.8", "compressor": "libdeflate 6", "image": None}
+    keys = [
+        segment_key(pin(), target(), **tools),
+        segment_key(pin("other"), target(), **tools),
+        segment_key(pin(version="1.1"), target(), **tools),
+        segment_key(pin(kind="sdist"), target(), **tools),
+        segment_key(pin(sha256="00" * 32), target(), **tools),
+        segment_key(pin(), target("3.12"), **tools),
+        segment_key(pin(), target("3.13", "arm64"), **tools),
+        segment_key(
+            pin(), Target(runtime=replace(runtime("3.13"), wheel_glibc=(2, 28)), architecture="x86_64"), **tools
+        ),
+        segment_key(pin(), target(), **{**tools, "uv": "0.13.9"}),
+        segment_key(pin(), target(), **{**tools, "compressor": "libdeflate 7"}),
+        segment_key(pin(), target(), **{**tools, "image": "sha256:" + "00" * 32}),
+        segment_key(pin(), target(), **{**tools, "image": "sha256:" + "01" * 32}),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_url_and_its_credentials_do_not_change_the_key() -> None:
+    why = NoWheel(name="demo", version="1.0", target=target(), wheels=(), needed_glibc=None, usable_by=())
+    one, other = pin(), pin(url="https://me:secret@elsewhere.example/x.whl", no_wheel=why)
+    tools = {"uv": "1", "compressor": "2", "image": None}
+    assert segment_key(one, target(), **tools) == segment_key(other, target(), **tools)
+
+
+@pytest.mark.parametrize(
+    "installed",
+    [
+        b"#!/usr/bin/python3\nimport a\n",
+        b"#!/usr/bin/python3.13 -sE\nimport a\n",
+        b"#!/home/me/project/.venv/bin/python\nimport a\n",
+        b"#!/bin/sh\n'''exec' '/a path/with spaces/python' \"$0\" \"$@\"\n' '''\nimport a\n",
+    ],
+)
+def test_launchers_start_the_runtimes_python(installed: bytes) -> None:
+    assert launcher_for_runtime(installed, "3.13") == b"#!/var/lang/bin/python3.13\nimport a\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"#!/usr/bin/env python3\nimport a\n",
+        b"#!/bin/sh\necho\n",
+        b"#!/usr/bin/perl\n",
+        b"#!python\n",
+        b"\x7fELF\x02#!/usr/bin/python\n",
+        b"import a\n",
+        b"#!/python-tools/bin/run\n",
+        b"",
+    ],
+)
+def test_other_files_of_bin_are_left_alone(data: bytes) -> None:
+    assert launcher_for_runtime(data, "3.13") is data
+
+
+def test_parse_record() -> None:
+    text = (
+        "demo/__init__.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\r\n"
+        '"demo/a,b.py",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=,0\n'
+        "\n"
+        "demo/old.py,md5=1B2M2Y8AsgTpgAmY7PhCfg,0\n"
+        "demo/bare.py\n"
+        "demo-1.0.dist-info/RECORD,,\n"
+    )
+    assert parse_record(text) == (
+        RecordRow(path="demo/__init__.py", sha256=EMPTY),
+        RecordRow(path="demo/a,b.py", sha256=EMPTY),
+        RecordRow(path="demo/old.py", sha256=None),
+        RecordRow(path="demo/bare.py", sha256=None),
+        RecordRow(path="demo-1.0.dist-info/RECORD", sha256=None),
+    )
+
+
+def test_format_record_is_canonical() -> None:
+    rows = [
+        RecordRow(path="demo/b.py", sha256=EMPTY),
+        RecordRow(path="demo-1.0.dist-info/RECORD", sha256=None),
+        RecordRow(path='demo/"a", b.py', sha256=EMPTY),
+    ]
+    text = format_record(rows, {"demo/b.py": 0, 'demo/"a", b.py': 12})
+    assert text == (
+        "demo-1.0.dist-info/RECORD,,\n"
+        '"demo/""a"", b.py",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,12\n'
+        "demo/b.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+    )
+    assert set(parse_record(text)) == set(rows)
