@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import struct
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lambdabuild.errors import MachineError
+from lambdabuild.locks import held, is_held
 from lambdabuild.model.segment import Member, Segment, Slice
 from lambdabuild.slices import each_with_data
 
@@ -31,6 +32,7 @@ _CACHEDIR_TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This folder holds what lambdabuild can build again: https://bford.info/cachedir/
 """
 _CHUNK = 1 << 20
+_SCRATCH = "scratch-"
 
 
 def default_root(environ: Mapping[str, str], *, home: Path, platform: str) -> Path:
@@ -74,9 +76,20 @@ class Cache:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A temporary folder on the cache's disk, removed at the end."""
-        with tempfile.TemporaryDirectory(prefix="scratch-", dir=self._version) as folder:
-            yield Path(folder)
+        """A temporary folder on the cache's disk, removed at the end; what killed builds left is removed first."""
+        for lock in self._version.glob(f"{_SCRATCH}*.lock"):
+            if not is_held(lock):
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink(missing_ok=True)
+        folder = self._version / f"{_SCRATCH}{os.urandom(8).hex()}"
+        lock = folder.with_suffix(".lock")
+        with held(lock):
+            try:
+                folder.mkdir()
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.unlink(missing_ok=True)
 
     def find(self, key: str) -> Segment | None:
         """The segment of a key, its every byte checked, or None."""
@@ -95,13 +108,13 @@ class Cache:
         path = self._path(key)
         try:
             path.parent.mkdir(exist_ok=True)
-            fd, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+            new = path.with_name(f".new-{os.urandom(8).hex()}")
             try:
-                with os.fdopen(fd, "w+b") as file:
+                with new.open("x+b") as file:
                     _write(file, segment)
-                Path(name).replace(path)
+                new.replace(path)
             except BaseException:
-                Path(name).unlink(missing_ok=True)
+                new.unlink(missing_ok=True)
                 raise
         except OSError as error:
             raise MachineError(
@@ -125,10 +138,8 @@ class Cache:
         return self._segments / key[:2] / f"{key}.segment"
 
     def _set_aside(self, path: Path) -> None:
-        try:
+        with suppress(OSError):  # in a cache that cannot be written it stays, and stays a miss
             path.replace(path.with_suffix(".damaged"))
-        except OSError:
-            path.unlink(missing_ok=True)
 
 
 class _Damaged(Exception):
@@ -164,9 +175,11 @@ def _read(file: BinaryIO, path: Path) -> Segment:
     if digest.digest() != claimed[len(_MAGIC) :]:
         raise _Damaged
     file.seek(start)
-    (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-    header = json.loads(file.read(length))
-    return _segment(header, path, start + _LENGTH.size + length)
+    try:
+        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+        return _segment(json.loads(file.read(length)), path, start + _LENGTH.size + length)
+    except (struct.error, KeyError, TypeError, ValueError) as error:
+        raise _Damaged from error
 
 
 def _segment(header: Mapping[str, Any], path: Path, start: int) -> Segment:

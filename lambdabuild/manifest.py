@@ -23,13 +23,15 @@ def read_manifest(output: Path) -> tuple[Artifact, ...]:
         if document["manifest_version"] != MANIFEST_VERSION:
             raise ValueError(f"manifest_version {document['manifest_version']} is not {MANIFEST_VERSION}")
         artifacts = tuple(parse_artifact(artifact) for artifact in document["artifacts"])
-        if any(Path(artifact.file).name != artifact.file for artifact in artifacts):
-            raise ValueError("a path leaves the folder")
+        for artifact in artifacts:
+            if Path(artifact.file).name != artifact.file or not artifact.file.endswith(".zip"):
+                raise ValueError(f"{artifact.file!r} is not the name of an archive")
     except FileNotFoundError:
         return ()
-    except (KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else error
         raise PolicyError(
-            f"{path} is not a manifest that this lambdabuild reads: {error}",
+            f"{path} is not a manifest that this lambdabuild reads: {problem}",
             hint="remove it, or choose another --output",
         ) from error
     return artifacts

@@ -65,7 +65,11 @@ def build(order: Order, machines: Machines) -> Report:
     for function in plan.functions:
         find_root(order.project, function)
     machines.cache.ensure()
-    with staging(order.output, locks=machines.cache.locks) as stage:
+
+    def waiting() -> None:
+        listen(Event(phase="wait", text=f"waiting for another build into {order.output}"))
+
+    with staging(order.output, locks=machines.cache.locks, waiting=waiting) as stage:
         pins = _resolve(order, machines)
         every = {pin for chosen in pins.values() for pin in chosen}
         installed = install(

@@ -29,6 +29,8 @@ COMPRESSOR = f"libdeflate {LEVEL} (deflate {deflate.__version__})"
 """Identifies the compressed bytes; another release of the library may give others."""
 EARLIEST = 315_532_800
 """1980-01-01T00:00:00Z, the first moment that a zip can tell."""
+_LATEST = 4_354_819_198
+"""2107-12-31T23:59:58Z, the last one."""
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -70,10 +72,10 @@ def unpack(member: Member) -> bytes:
 def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = None) -> str:
     """Write the members in their order and return the archive's sha256, hex.
 
-    ``epoch`` is SOURCE_DATE_EPOCH in seconds; None or anything before 1980 gives 1980-01-01.
+    ``epoch`` is SOURCE_DATE_EPOCH in seconds, moved into what a zip can tell; None gives 1980-01-01.
     Raises PolicyError when the archive would exceed 4 GiB.
     """
-    date, clock = _dos_time(max(epoch or EARLIEST, EARLIEST))
+    date, clock = _dos_time(min(max(epoch or EARLIEST, EARLIEST), _LATEST))
     digest = hashlib.sha256()
     central = []
     offset = 0
@@ -115,4 +117,4 @@ def _end_of_central_directory(count: int, size: int, start: int) -> bytes:
 
 def _dos_time(epoch: int) -> tuple[int, int]:
     year, month, day, hour, minute, second = time.gmtime(epoch)[:6]
-    return (min(year, 2107) - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2
+    return (year - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,8 @@ from lambdabuild.model.report import Artifact, Provenance, Share
 from lambdabuild.model.requirements import Pin, Selection
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.target import Runtime, Target, find_runtime
-from lambdabuild.zipformat import pack
+from lambdabuild.slices import each_with_data
+from lambdabuild.zipformat import DEFLATED, pack
 
 RUNTIMES = read_runtimes()
 
@@ -68,3 +70,9 @@ def artifact(file: str = "layer.zip", **changes: Any) -> Artifact:
         provenance=Provenance(builder="docker", image_digest="sha256:" + "12" * 32, uv="0.13.8", compressor="none"),
     )
     return replace(plain, **changes)
+
+
+def content(member: Member) -> bytes:
+    """What a member unpacks to."""
+    ((_, data),) = each_with_data([member])
+    return zlib.decompress(data, wbits=-15) if member.method == DEFLATED else data

@@ -92,12 +92,12 @@ build() { # VERSION
     say "building $image, about a minute"
     work=$(mktemp -d "${TMPDIR:-/tmp}/lambdabuild-standin.XXXXXX")
     need_debootstrap
-    # The machine's own Debian mirror, if it has one.
+    # The machine's own Debian mirror; without one, debootstrap knows another.
     # shellcheck disable=SC2016  # these are apt's variables
     mirror=$(apt-get indextargets --format '$(REPO_URI)' \
         'Origin: Debian' 'Label: Debian' 2>/dev/null | sed -n 1p) || mirror=
     quietly unshare --mount --pid --fork --kill-child --mount-proc -- \
-        "$here/make-root.sh" "$1" "$work" "${mirror:-http://deb.debian.org/debian}"
+        "$here/make-root.sh" "$1" "$work" "$mirror"
     import "$1" "$image"
     cleanup
     say "built $image in $((SECONDS - start)) s"

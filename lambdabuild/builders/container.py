@@ -11,11 +11,11 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import docker
 import docker.errors
@@ -39,6 +39,7 @@ USER = 1000
 LABEL = "dev.lambdabuild"
 _DEADLINE = 3600
 """Seconds after which a container ends by itself, if whoever made it was killed."""
+_KILLED = 128 + 9
 _SLEEP = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); time.sleep({_DEADLINE})"
 
 
@@ -59,20 +60,25 @@ class Container:
 
     def put(self, folder: str, files: Iterable[tuple[str, int, bytes]]) -> None:
         """Write folders and files below a volume."""
-        with tempfile.TemporaryFile() as tar:
+        with engine_errors("uploading to the container"), tempfile.TemporaryFile() as tar:
             write_tar(tar, files, owner=USER)
             tar.seek(0)
             self._container.put_archive(folder, tar)
 
     def get(self, folder: str) -> Iterator[bytes]:
         """The tar stream of a folder."""
-        chunks, _ = self._container.get_archive(folder)
-        return iter(chunks)
+        with engine_errors("reading the installed tree"):
+            chunks, _ = self._container.get_archive(folder)
+            yield from chunks
 
-    def run(self, argv: Sequence[str], *, environ: Mapping[str, str]) -> Ran:
+    def run(self, argv: Sequence[str], *, environ: Mapping[str, str], doing: str) -> Ran:
         """Run a command as the build user; the environment shows in no inspection and no event of the engine."""
-        api = self._container.client.api  # type: ignore[union-attr]
         log.debug("run %s in container %s", list(argv), self._container.short_id)
+        with engine_errors(doing):
+            return self._run(argv, environ)
+
+    def _run(self, argv: Sequence[str], environ: Mapping[str, str]) -> Ran:
+        api = self._container.client.api  # type: ignore[union-attr]
         started = api.exec_create(
             self._container.id, list(argv), environment=dict(environ), user=str(USER), workdir=WORK
         )["Id"]
@@ -81,11 +87,11 @@ class Container:
             out += stdout or b""
             err += stderr or b""
         code = api.exec_inspect(started)["ExitCode"]
-        if code is None or code == 137:
+        if code is None or code == _KILLED:
             self._explain_death()
-        return Ran(-1 if code is None else code, out.decode(errors="replace"), err.decode(errors="replace"))
+        return Ran(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
-    def _explain_death(self) -> None:
+    def _explain_death(self) -> NoReturn:
         """Raise MachineError when the container or its command was killed; a log that ended proves nothing."""
         self._container.reload()
         state = self._container.attrs["State"]
@@ -95,9 +101,7 @@ class Container:
 
 
 @contextmanager
-def running(
-    client: docker.DockerClient, image: str, *, python: str, cache: str | None, network: bool = True
-) -> Iterator[Container]:
+def running(client: docker.DockerClient, image: str, *, python: str, cache: str | None) -> Iterator[Container]:
     """A container of the image, doing nothing but waiting, as an unprivileged user on a read-only filesystem.
 
     Its work volume has no name and goes with it; ``cache`` names a volume that stays.
@@ -106,42 +110,43 @@ def running(
     mounts = [Mount(WORK, None, type="volume", labels=labels)]
     if cache is not None:
         mounts.append(Mount(CACHE, cache, type="volume", labels={LABEL: "cache"}))
-    container = client.containers.create(
-        image,
-        entrypoint=[python, "-I", "-c", _SLEEP],
-        command=[],
-        name=f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}",
-        labels=labels,
-        mounts=mounts,
-        user=str(USER),
-        working_dir="/",
-        read_only=True,
-        tmpfs={"/tmp": "exec,mode=1777"},
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        pids_limit=4096,
-        network_mode=None if network else "none",
-        init=True,
-    )
+    with engine_errors("making the container"):
+        container = client.containers.create(
+            image,
+            entrypoint=[python, "-I", "-c", _SLEEP],
+            command=[],
+            name=f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}",
+            labels=labels,
+            mounts=mounts,
+            user=str(USER),
+            working_dir="/",
+            read_only=True,
+            tmpfs={"/tmp": "exec,mode=1777"},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            pids_limit=4096,
+            init=True,
+        )
     try:
-        container.start()
+        with engine_errors("starting the container"):
+            container.start()
         yield Container(container)
     finally:
         _remove(container)
 
 
 @contextmanager
-def engine_errors(phase: Callable[[], str]) -> Iterator[None]:
+def engine_errors(phase: str) -> Iterator[None]:
     """Turn what docker-py and the connection below it raise into MachineError, naming the phase."""
     try:
         yield
     except docker.errors.APIError as error:
         raise MachineError(
-            f"the Docker Engine refused while {phase()}: {error.explanation or error}", hint="see the engine's log"
+            f"the Docker Engine refused while {phase}: {error.explanation or error}", hint="see the engine's log"
         ) from error
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise MachineError(
-            f"lost the Docker Engine while {phase()}: {_innermost(error)}", hint="check that it runs: docker info"
+            f"lost the Docker Engine while {phase}: {_innermost(error)}", hint="check that it runs: docker info"
         ) from error
 
 

@@ -126,8 +126,10 @@ def _pin(
 
 
 def _refuse_other_sources(package: Package) -> None:
-    source = "repository" if package.vcs else "directory" if package.directory else "direct URL"
-    if package.vcs or package.directory or package.archive:
+    files = [*(package.wheels or ()), *((package.sdist,) if package.sdist else ())]
+    if not any(file.url for file in files):
+        source = "repository" if package.vcs else "directory" if package.directory else "direct URL"
+        source = "local file" if files else source
         raise BuildError(
             f"{package.name}: the lock takes it from a {source}, which lambdabuild cannot build yet",
             hint="publish it to an index, or leave it out of what is packaged",

@@ -7,15 +7,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from lambdabuild import __version__
 from lambdabuild.errors import MachineError, UsageError
+from lambdabuild.locks import held
 from lambdabuild.manifest import file_sha256, read_manifest
 from lambdabuild.model.report import MANIFEST, Artifact, manifest_document
 from lambdabuild.model.segment import Member
@@ -68,49 +67,41 @@ class Stage:
 
 
 @contextmanager
-def staging(output: Path, *, locks: Path) -> Iterator[Stage]:
+def staging(output: Path, *, locks: Path, waiting: Callable[[], None]) -> Iterator[Stage]:
     """The stage of an output folder, held by one build at a time; whatever is left in it is removed.
 
     Raises UsageError, before anything is built, when the folder cannot be written, PolicyError when it holds somebody
     else's manifest.json. A folder that was made for nothing is removed again.
     """
     locks.mkdir(parents=True, exist_ok=True)
-    made = _missing(output)
+    lock = locks / f"{hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]}.lock"
+    made = [folder for folder in (output, *output.parents) if not folder.exists()]
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]}.lock"):
-            for stale in output.glob(f"{_STAGE}*"):
-                shutil.rmtree(stale, ignore_errors=True)
-            folder = Path(tempfile.mkdtemp(prefix=_STAGE, dir=output))
+        with held(lock, waiting=waiting):
+            folder = _make_stage(output)
             try:
                 yield Stage(output, folder, read_manifest(output))
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-    except _UNWRITABLE as error:
-        if error.filename is None or not _below(Path(os.fsdecode(error.filename)), output):
-            raise
+    finally:
+        with suppress(OSError):
+            for empty in made:
+                empty.rmdir()
+
+
+def _make_stage(output: Path) -> Path:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for stale in output.glob(f"{_STAGE}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=_STAGE, dir=output))
+    except OSError as error:
         raise UsageError(
             f"the output folder {output} cannot be written: {error.strerror}",
             hint="choose another with --output, or mend its permissions",
         ) from error
-    finally:
-        with suppress(OSError):
-            for folder in made:
-                folder.rmdir()
-
-
-_UNWRITABLE = (PermissionError, FileExistsError, NotADirectoryError)
 
 
 def _stands(output: Path, artifact: Artifact) -> bool:
     path = output / artifact.file
     return path.is_file() and path.stat().st_size == artifact.zipped_size and file_sha256(path) == artifact.sha256
-
-
-def _missing(folder: Path) -> list[Path]:
-    """The folders that do not exist yet, innermost first."""
-    return [path for path in (folder, *folder.parents) if not path.exists()]
-
-
-def _below(path: Path, folder: Path) -> bool:
-    return path == folder or folder in path.parents or path in folder.parents

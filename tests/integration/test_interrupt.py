@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import docker
 import pytest
 
 
@@ -55,8 +56,37 @@ def test_interrupted(
     assert process.returncode == code, rest
     assert rest.splitlines()[-1] == last
     assert fingerprint(output) == before
+    assert list(output.glob(".lambdabuild-*")) == []
     assert [path.name for path in cache.glob("v1/*") if path.name.startswith("scratch-")] == []
 
 
+def test_what_a_killed_build_left_is_removed_by_the_next(
+    project: Path, environ: Mapping[str, str], lambdabuild: Callable, docker_client: docker.DockerClient, tmp_path: Path
+) -> None:
+    output = project / "dist" / "lambda"
+    before = fingerprint(output)
+    cold = {"LAMBDABUILD_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "lambdabuild", "layer", "--builder", "docker", "--project", project]
+    process = subprocess.Popen(command, env={**environ, **cold}, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("installing "):
+            process.kill()
+            break
+    process.communicate(timeout=60)
+
+    def left() -> list[str]:
+        containers = docker_client.containers.list(all=True, filters={"name": f"lambdabuild-{process.pid}-"})
+        return [container.name for container in containers]
+
+    assert len(left()) == 1
+    assert fingerprint(output) == before
+    assert len(list(output.glob(".lambdabuild-*"))) == 1
+    lambdabuild("layer", "--builder", "docker", "--project", project, env=cold)
+    assert left() == []
+    assert fingerprint(output) == before
+    assert list(output.glob(".lambdabuild-*")) == []
+
+
 def fingerprint(output: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in output.iterdir()}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in output.iterdir() if path.is_file()}

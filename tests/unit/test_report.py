@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from lambdabuild.model.limits import Finding, Sized
+from lambdabuild.model.patterns import distribution_rules
 from lambdabuild.model.report import (
     Report,
     Share,
@@ -21,7 +22,6 @@ from lambdabuild.model.report import (
     report_document,
 )
 from lambdabuild.model.tree import SOURCES, overlaid, segment_tree, source_tree
-from lambdabuild.model.patterns import distribution_rules
 from tests.samples import artifact, member, segment
 
 FUNCTION = artifact(

@@ -1,0 +1,336 @@
+"""cache: whatever lies on the disk, a segment is whole or it is not there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from lambdabuild.cache import Cache, default_root
+from lambdabuild.errors import MachineError
+from lambdabuild.model.segment import Segment, Slice
+from tests.samples import content, member, segment
+from tests.unprivileged import public_folder, run_unprivileged
+
+KEY = "ab" * 32
+TEXT = "text that deflates well, " * 20
+DEMO = segment("demo", "1.0", member("demo/a.py", TEXT), member("demo/é.bin", b"\0\xff", 0o755), member("empty"))
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    made = Cache(tmp_path / "cache")
+    made.ensure()
+    return made
+
+
+def entry(cache: Cache) -> Path:
+    return cache.root / "v1" / "segments" / "ab" / f"{KEY}.segment"
+
+
+def files(cache: Cache) -> list[str]:
+    return sorted(path.name for path in (cache.root / "v1" / "segments").rglob("*") if path.is_file())
+
+
+def described(found: Segment | None) -> list[tuple[object, ...]]:
+    assert found is not None
+    return [(one.path, one.mode, one.size, one.crc32, one.sha256, one.method, content(one)) for one in found.members]
+
+
+def test_what_is_stored_is_found(cache: Cache) -> None:
+    stored = cache.store(KEY, DEMO)
+    assert stored == cache.find(KEY)
+    assert (stored.name, stored.version) == ("demo", "1.0")
+    assert described(stored) == described(DEMO)
+    assert all(isinstance(one.data, Slice) and one.data.file == entry(cache) for one in stored.members)
+    assert files(cache) == [f"{KEY}.segment"]
+
+
+def test_what_is_not_stored_is_not_found(cache: Cache) -> None:
+    cache.store(KEY, DEMO)
+    assert cache.find("ac" * 32) is None
+    assert cache.find("00" * 32) is None
+    assert Cache(cache.root.with_name("never-made")).find(KEY) is None
+
+
+def test_equal_segments_are_equal_files(cache: Cache) -> None:
+    cache.store(KEY, DEMO)
+    first = entry(cache).read_bytes()
+    cache.store(KEY, cache.store("ac" * 32, DEMO))
+    assert entry(cache).read_bytes() == first
+
+
+def regions(data: bytes) -> dict[str, range]:
+    """Where the parts of an entry lie."""
+    header = 22 + 32 + 8
+    length = int.from_bytes(data[54:62], "little")
+    assert data[header : header + 1] == b"{"
+    return {
+        "magic": range(22),
+        "digest": range(22, 54),
+        "length": range(54, header),
+        "header": range(header, header + length),
+        "data": range(header + length, len(data)),
+    }
+
+
+@pytest.mark.parametrize("region", ["magic", "digest", "length", "header", "data"])
+def test_a_changed_byte_anywhere_is_a_miss(cache: Cache, region: str) -> None:
+    cache.store(KEY, DEMO)
+    whole = entry(cache).read_bytes()
+    assert cache.find(KEY) is not None
+    places = regions(whole)[region]
+    assert len(places) > 5
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        entry(cache).write_bytes(changed)
+        assert cache.find(KEY) is None, place
+        assert files(cache) == [f"{KEY}.damaged"]
+        assert entry(cache).with_suffix(".damaged").read_bytes() == changed
+    assert described(cache.store(KEY, DEMO)) == described(DEMO)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:10],
+        lambda whole: whole[:22],
+        lambda whole: whole[:54],
+        lambda whole: whole[:60],
+        lambda whole: whole[:100],
+        lambda whole: whole[:-1],
+        lambda whole: whole + b"\0",
+        lambda whole: whole * 2,
+        lambda whole: bytes(len(whole)),
+        lambda whole: whole.replace(b"segment 1\n", b"segment 2\n", 1),
+    ],
+)
+def test_a_truncated_or_lengthened_entry_is_a_miss(cache: Cache, damage: Callable[[bytes], bytes]) -> None:
+    cache.store(KEY, DEMO)
+    entry(cache).write_bytes(damage(entry(cache).read_bytes()))
+    assert cache.find(KEY) is None
+    assert files(cache) == [f"{KEY}.damaged"]
+
+
+@pytest.mark.parametrize(
+    "header", [b"", b"[]", b"{}", b'{"name":1', b'{"name":"a","version":"1","members":[[1,2]]}', b"\xff"]
+)
+def test_a_header_of_another_writer_is_a_miss(cache: Cache, header: bytes) -> None:
+    cache.store(KEY, DEMO)
+    rest = len(header).to_bytes(8, "little") + header
+    for body in (b"", rest[:5], rest):
+        entry(cache).write_bytes(b"lambdabuild segment 1\n" + sha256(body).digest() + body)
+        assert cache.find(KEY) is None
+        assert files(cache) == [f"{KEY}.damaged"]
+
+
+def test_a_folder_or_a_dangling_link_in_place_of_an_entry(cache: Cache) -> None:
+    cache.store(KEY, DEMO)
+    entry(cache).unlink()
+    entry(cache).symlink_to("nowhere")
+    assert cache.find(KEY) is None
+    cache.store(KEY, DEMO)
+    assert not entry(cache).is_symlink()
+    entry(cache).unlink()
+    entry(cache).mkdir()
+    assert cache.find(KEY) is None
+    assert described(cache.store(KEY, DEMO)) == described(DEMO)
+
+
+class _Interrupted:
+    @property
+    def file(self) -> Path:
+        raise KeyboardInterrupt
+
+
+def test_nothing_is_left_of_an_interrupted_store(cache: Cache) -> None:
+    first, second, third = DEMO.members
+    with pytest.raises(KeyboardInterrupt):
+        cache.store(KEY, segment("demo", "1.0", first, replace(second, data=_Interrupted()), third))  # type: ignore[arg-type]
+    assert files(cache) == []
+    cache.store(KEY, DEMO)
+    with pytest.raises(MachineError) as caught:
+        cache.store(KEY, segment("demo", "1.0", replace(first, data=Slice(cache.root / "gone", 0))))
+    assert str(caught.value) == (
+        f"demo 1.0 cannot be written to the cache {cache.root}: No such file or directory\n"
+        "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk"
+    )
+    assert files(cache) == [f"{KEY}.segment"]
+    assert described(cache.find(KEY)) == described(DEMO)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from lambdabuild.cache import Cache
+from lambdabuild.errors import MachineError
+from lambdabuild.model.segment import Segment
+from lambdabuild.zipformat import pack
+cache = Cache(Path(sys.argv[1]))
+cache.ensure()
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    cache.store("ab" * 32, Segment(name="demo", version="1.0", members=(pack("a", 0o644, bytes(range(256)) * 1000),)))
+except MachineError as error:
+    print(error.message)
+"""
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == f"demo 1.0 cannot be written to the cache {tmp_path}: File too large\n"
+    assert files(Cache(tmp_path)) == []
+
+
+CROWD = """
+import sys
+from pathlib import Path
+from lambdabuild.cache import Cache
+from lambdabuild.model.segment import Segment
+from lambdabuild.zipformat import pack
+cache = Cache(Path(sys.argv[1]))
+sys.stdin.readline()
+cache.ensure()
+demo = Segment(name="demo", version="1.0", members=(pack("a", 0o644, bytes(range(256)) * 100),))
+for _ in range(50):
+    assert cache.store("ab" * 32, demo).members[0].sha256 == demo.members[0].sha256
+    assert cache.find("ab" * 32) is not None
+"""
+
+
+def test_many_processes_store_one_key_at_once(tmp_path: Path) -> None:
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", CROWD, tmp_path], stdin=subprocess.PIPE)
+
+    crowd = [start() for _ in range(4)]
+    for process in crowd:
+        process.communicate(b"go\n")
+    assert [process.returncode for process in crowd] == [0] * 4
+    assert files(Cache(tmp_path)) == [f"{KEY}.segment"]
+
+
+def test_the_folder_says_that_it_is_a_cache(cache: Cache) -> None:
+    tag = cache.root / "CACHEDIR.TAG"
+    assert tag.read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
+    tag.write_text("mine")
+    cache.ensure()
+    assert tag.read_text() == "mine"
+
+
+@pytest.fixture
+def umask() -> Iterator[Callable[[int], int]]:
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+def test_entries_can_be_shared_as_the_umask_says(cache: Cache, umask: Callable[[int], int]) -> None:
+    umask(0o002)
+    cache.store(KEY, DEMO)
+    assert entry(cache).stat().st_mode & 0o777 == 0o664
+    umask(0o077)
+    cache.store(KEY, DEMO)
+    assert entry(cache).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for root in (file, file / "below"):
+        with pytest.raises(MachineError) as caught:
+            Cache(root).ensure()
+        assert caught.value.message == f"the cache folder {root} cannot be written: Not a directory"
+        assert caught.value.hint == "set LAMBDABUILD_CACHE_DIR to a folder that can"
+
+
+IMPORTS = """
+from pathlib import Path
+from lambdabuild.cache import Cache
+from lambdabuild.errors import MachineError
+"""
+READ_ONLY = """
+cache = Cache(Path(sys.argv[1]))
+print(cache.find("ab" * 32))
+print(cache.find("cd" * 32).name)
+for act in (cache.ensure, lambda: cache.store("ef" * 32, cache.find("cd" * 32))):
+    try:
+        act()
+    except MachineError as error:
+        print(error.message)
+"""
+
+
+def test_a_damaged_entry_in_a_cache_that_may_only_be_read() -> None:
+    with public_folder() as folder:
+        cache = Cache(folder / "cache")
+        cache.ensure()
+        cache.store(KEY, DEMO)
+        cache.store("cd" * 32, DEMO)
+        entry(cache).write_bytes(b"damaged")
+        (cache.root / "CACHEDIR.TAG").unlink()
+        for path in (cache.root, *cache.root.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        assert run_unprivileged(IMPORTS, READ_ONLY, cache.root) == (
+            "None\ndemo\n"
+            f"the cache folder {cache.root} cannot be written: Permission denied\n"
+            f"demo 1.0 cannot be written to the cache {cache.root}: Permission denied\n"
+        )
+
+
+def test_scratch_folders_are_removed(cache: Cache) -> None:
+    before = sorted(cache.root.rglob("*"))
+    with cache.scratch() as one, cache.scratch() as other:
+        assert one != other
+        assert one.is_relative_to(cache.root)
+        (one / "folder").mkdir()
+        (one / "folder" / "file").write_text("")
+    assert sorted(cache.root.rglob("*")) == before
+    with pytest.raises(ZeroDivisionError), cache.scratch() as folder:
+        (folder / "file").write_text("")
+        raise ZeroDivisionError
+    assert sorted(cache.root.rglob("*")) == before
+
+
+def test_scratch_folders_of_killed_builds_are_removed_by_the_next(cache: Cache) -> None:
+    killed = "import os, sys; from pathlib import Path; from lambdabuild.cache import Cache\n"
+    killed += "with Cache(Path(sys.argv[1])).scratch() as folder: (folder / 'file').touch(); os._exit(9)"
+    before = sorted(cache.root.rglob("*"))
+    assert subprocess.run([sys.executable, "-c", killed, cache.root], check=False).returncode == 9
+    assert sorted(cache.root.rglob("*")) != before
+    with cache.scratch() as folder:
+        left = sorted(path for path in cache.root.rglob("*") if path not in before)
+        assert left == [folder, folder.with_suffix(".lock")]
+    assert sorted(cache.root.rglob("*")) == before
+
+
+HOME = Path("/home/me")
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "expected"),
+    [
+        ({}, "linux", "/home/me/.cache/lambdabuild"),
+        ({"XDG_CACHE_HOME": "/xdg"}, "linux", "/xdg/lambdabuild"),
+        ({"XDG_CACHE_HOME": "relative"}, "linux", "/home/me/.cache/lambdabuild"),
+        ({"XDG_CACHE_HOME": ""}, "linux", "/home/me/.cache/lambdabuild"),
+        ({"LAMBDABUILD_CACHE_DIR": "/mine", "XDG_CACHE_HOME": "/xdg"}, "linux", "/mine"),
+        ({"LAMBDABUILD_CACHE_DIR": ""}, "linux", "/home/me/.cache/lambdabuild"),
+        ({}, "darwin", "/home/me/Library/Caches/lambdabuild"),
+        ({"LOCALAPPDATA": "/local"}, "win32", "/local/lambdabuild/Cache"),
+        ({}, "win32", "/home/me/.cache/lambdabuild"),
+    ],
+)
+def test_where_the_cache_lies(environ: dict[str, str], platform: str, expected: str) -> None:
+    assert default_root(environ, home=HOME, platform=platform) == Path(expected)
+
+
+def test_a_relative_folder_is_made_absolute() -> None:
+    assert default_root({"LAMBDABUILD_CACHE_DIR": "mine"}, home=HOME, platform="linux") == Path.cwd() / "mine"

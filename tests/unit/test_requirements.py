@@ -1,0 +1,209 @@
+"""model.requirements: from a pylock.toml to the one file of each distribution that the target takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lambdabuild.errors import BuildError, PolicyError
+from lambdabuild.model.requirements import NoUsableWheel, Pin, select_pins
+from lambdabuild.model.target import Target
+from lambdabuild.model.wheels import NoWheel
+from tests.samples import RUNTIMES, runtime, target
+
+URL = "https://files.example/packages"
+SHA256 = "5e" * 32
+
+
+def file(filename: str, **changes: Any) -> dict[str, Any]:
+    return {"url": f"{URL}/{filename}", "hashes": {"sha256": SHA256}} | changes
+
+
+def package(name: str, *filenames: str, version: str = "1.0", **more: Any) -> dict[str, Any]:
+    """A package of a lock, with wheels of these names."""
+    return {"name": name, "version": version, "wheels": [file(filename) for filename in filenames], **more}
+
+
+def pure(name: str, version: str = "1.0", **more: Any) -> dict[str, Any]:
+    return package(name, f"{name}-{version}-py3-none-any.whl", version=version, **more)
+
+
+def native(name: str, *platforms: str, python: str = "cp311-cp311", **more: Any) -> dict[str, Any]:
+    return package(name, *(f"{name}-1.0-{python}-{platform}.whl" for platform in platforms), **more)
+
+
+def select(*packages: dict[str, Any], target: Target) -> tuple[Pin, ...]:
+    return select_pins({"lock-version": "1.0", "created-by": "uv", "packages": list(packages)}, target, RUNTIMES)
+
+
+def chosen(*filenames: str, target: Target) -> str:
+    (pin,) = select(package("demo", *filenames), target=target)
+    assert pin.kind == "wheel"
+    return pin.filename
+
+
+PY311, PY313 = target("3.11"), target("3.13")
+
+
+def test_pins_by_name() -> None:
+    assert select(pure("b"), pure("a", version="2.1.post1"), target=PY313) == (
+        Pin(name="a", version="2.1.post1", kind="wheel", url=f"{URL}/a-2.1.post1-py3-none-any.whl", sha256=SHA256),
+        Pin(name="b", version="1.0", kind="wheel", url=f"{URL}/b-1.0-py3-none-any.whl", sha256=SHA256),
+    )
+    assert select(target=PY313) == ()
+
+
+def test_a_pin_in_messages() -> None:
+    pin = Pin(name="a", version="1", kind="wheel", url="https://me:pw@x.example/a%2Bb-1.whl?token=1#f", sha256=SHA256)
+    assert str(pin) == "a 1"
+    assert pin.filename == "a+b-1.whl"
+
+
+@pytest.mark.parametrize(
+    ("marker", "python", "architecture", "needed"),
+    [
+        ("python_full_version < '3.12'", "3.11", "x86_64", True),
+        ("python_full_version < '3.12'", "3.13", "x86_64", False),
+        ("python_version == '3.13'", "3.13", "x86_64", True),
+        ("platform_machine == 'aarch64'", "3.13", "arm64", True),
+        ("platform_machine == 'aarch64'", "3.13", "x86_64", False),
+        ("platform_machine == 'arm64'", "3.13", "arm64", False),
+        ("sys_platform == 'win32'", "3.13", "x86_64", False),
+        ("sys_platform == 'linux' and implementation_name == 'cpython'", "3.13", "x86_64", True),
+        ("platform_system == 'Darwin'", "3.13", "arm64", False),
+        ("os_name == 'posix'", "3.10", "arm64", True),
+    ],
+)
+def test_markers_are_read_as_in_the_runtime(marker: str, python: str, architecture: str, needed: bool) -> None:
+    pins = select(pure("a", marker=marker), target=target(python, architecture))
+    assert [pin.name for pin in pins] == (["a"] if needed else [])
+
+
+def test_one_name_in_two_versions() -> None:
+    old = pure("numpy", "1.26", marker="python_full_version < '3.12'")
+    new = pure("numpy", "2.3", marker="python_full_version >= '3.12'")
+    assert [str(pin) for pin in select(old, new, target=PY311)] == ["numpy 1.26"]
+    assert [str(pin) for pin in select(old, new, target=PY313)] == ["numpy 2.3"]
+
+
+def test_the_best_wheel() -> None:
+    any_python = "demo-1.0-py3-none-any.whl"
+    stable = "demo-1.0-cp39-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+    exact = "demo-1.0-cp313-cp313-manylinux2014_x86_64.whl"
+    newer = "demo-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"
+    others = ["demo-1.0-cp313-cp313-musllinux_1_2_x86_64.whl", "demo-1.0-cp313-cp313-manylinux_2_28_aarch64.whl"]
+    assert chosen(any_python, stable, exact, newer, *others, target=PY313) == newer
+    assert chosen(any_python, stable, exact, *others, target=PY313) == exact
+    assert chosen(any_python, stable, *others, target=PY313) == stable
+    assert chosen(any_python, *others, target=PY313) == any_python
+    assert chosen(any_python, stable, exact, *others, target=target("3.13", "arm64")) == others[1]
+
+
+def test_the_ceiling_of_amazon_linux_2() -> None:
+    old = "demo-1.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+    new = "demo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"
+    assert chosen(old, new, target=PY311) == old
+
+
+def test_the_choice_does_not_depend_on_the_order() -> None:
+    names = ["demo-1.0-2-py3-none-any.whl", "demo-1.0-1-py3-none-any.whl", "demo-1.0-py2.py3-none-any.whl"]
+    assert chosen(*names, target=PY313) == chosen(*reversed(names), target=PY313)
+
+
+def test_an_sdist_when_there_is_no_wheel() -> None:
+    sdist = {"name": "demo", "version": "1.0", "sdist": file("demo-1.0.tar.gz")}
+    why = NoWheel(name="demo", version="1.0", target=PY313, wheels=(), needed_glibc=None, usable_by=())
+    assert select(sdist, target=PY313) == (
+        Pin(name="demo", version="1.0", kind="sdist", url=f"{URL}/demo-1.0.tar.gz", sha256=SHA256, no_wheel=why),
+    )
+
+
+def test_an_sdist_when_no_wheel_fits() -> None:
+    (pin,) = select(native("demo", "win_amd64", "macosx_11_0_arm64", sdist=file("demo-1.0.tar.gz")), target=PY311)
+    assert pin.kind == "sdist"
+    assert str(pin.no_wheel) == "demo 1.0 has no wheel for python3.11 x86_64: none of its 2 wheels fits"
+
+
+def test_the_glibc_trap() -> None:
+    pyarrow = native("pyarrow", "manylinux_2_28_x86_64", "manylinux_2_28_aarch64", sdist=file("pyarrow-1.0.tar.gz"))
+    pyarrow["wheels"].append(file("pyarrow-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"))
+    odd = native("odd", "win_amd64")
+    with pytest.raises(NoUsableWheel) as caught:
+        select(pure("fine"), pyarrow, odd, target=PY311)
+    assert str(caught.value) == (
+        "pyarrow 1.0 needs glibc >= 2.28; python3.11 (Amazon Linux 2) has 2.26\n"
+        "odd 1.0 has no wheel for python3.11 x86_64: none of its 1 wheels fits\n"
+        '  hint: for pyarrow: pin an older pyarrow, or set python = "3.13" or newer in [tool.lambdabuild]'
+    )
+    assert caught.value.exit_code == 1
+    assert caught.value.names == ("pyarrow",)
+    assert str(NoUsableWheel(caught.value.refused, newest={"pyarrow": "20.0.0"})) == (
+        "pyarrow 1.0 needs glibc >= 2.28; python3.11 (Amazon Linux 2) has 2.26\n"
+        "odd 1.0 has no wheel for python3.11 x86_64: none of its 1 wheels fits\n"
+        "  hint: for pyarrow: uv add 'pyarrow<=20.0.0' (the newest with a wheel for python3.11 x86_64), "
+        'or set python = "3.13" or newer in [tool.lambdabuild]'
+    )
+
+
+def test_a_wheel_for_newer_runtimes_alone() -> None:
+    with pytest.raises(NoUsableWheel) as caught:
+        select(native("demo", "manylinux_2_17_x86_64", python="cp312-abi3"), target=PY311)
+    assert caught.value.refused[0].usable_by == (runtime("3.12"), runtime("3.13"), runtime("3.14"))
+    assert str(caught.value) == (
+        "demo 1.0 has no wheel for python3.11 x86_64: none of its 1 wheels fits\n"
+        '  hint: for demo: set python = "3.12" or newer in [tool.lambdabuild]'
+    )
+
+
+@pytest.mark.parametrize("hashes", [{"sha512": "00" * 64}, {"md5": "00" * 16}])
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_no_sha256(kind: str, hashes: dict[str, str]) -> None:
+    if kind == "wheel":
+        name, files = "demo-1.0-py3-none-any.whl", {"wheels": [file("demo-1.0-py3-none-any.whl", hashes=hashes)]}
+    else:
+        name, files = "demo-1.0.tar.gz", {"sdist": file("demo-1.0.tar.gz", hashes=hashes)}
+    with pytest.raises(PolicyError) as caught:
+        select({"name": "demo", "version": "1.0", **files}, target=PY313)
+    assert str(caught.value) == (
+        f"demo 1.0: the lock gives no sha256 for {name}, so it cannot be checked\n"
+        "  hint: uv lock --refresh-package demo"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "word"),
+    [
+        ({"vcs": {"type": "git", "url": "https://git.example/demo", "commit-id": "00" * 20}}, "repository"),
+        ({"directory": {"path": "../demo"}}, "directory"),
+        ({"archive": {"url": f"{URL}/demo.zip", "hashes": {"sha256": SHA256}}}, "direct URL"),
+        ({"wheels": [{"path": "wheels/demo-1.0-py3-none-any.whl", "hashes": {"sha256": SHA256}}]}, "local file"),
+        ({"sdist": {"path": "demo-1.0.tar.gz", "hashes": {"sha256": SHA256}}}, "local file"),
+    ],
+)
+def test_sources_without_an_index(source: dict[str, Any], word: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        select({"name": "demo", "version": "1.0", **source}, target=PY313)
+    assert str(caught.value) == (
+        f"demo: the lock takes it from a {word}, which lambdabuild cannot build yet\n"
+        "  hint: publish it to an index, or leave it out of what is packaged"
+    )
+    assert caught.value.exit_code == 1
+    assert select({"name": "demo", "marker": "sys_platform == 'win32'", **source}, target=PY313) == ()
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ({}, "Missing required value in 'lock-version'"),
+        ({"lock-version": "2.0", "created-by": "uv", "packages": []}, "pylock version 2.0 is not supported"),
+        (
+            {"lock-version": "1.0", "created-by": "uv", "packages": [{"name": "demo", "version": "1.0"}]},
+            "Exactly one of vcs, directory, archive must be set if sdist and wheels are not set in 'packages[0]'",
+        ),
+    ],
+)
+def test_no_lock_at_all(document: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        select_pins(document, PY313, RUNTIMES)
+    assert str(caught.value) == f"uv's export is not a lock that lambdabuild can read: {problem}"
