@@ -126,6 +126,25 @@ class Cache:
             raise MachineError(f"{path} did not read back as it was written", hint="check the disk")
         return stored
 
+    def find_resolution(self, key: str) -> str | None:
+        """The text of a resolution that was kept, or None."""
+        try:
+            return (self._version / "resolutions" / f"{key}.toml").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def store_resolution(self, key: str, text: str) -> None:
+        """Keep the text of a resolution; it can be had again, so a disk that does not take it is no error."""
+        folder = self._version / "resolutions"
+        new = folder / f".new-{os.urandom(8).hex()}"
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            try:
+                new.write_text(text, encoding="utf-8")
+                new.replace(folder / f"{key}.toml")
+            finally:
+                new.unlink(missing_ok=True)
+
     @property
     def _version(self) -> Path:
         return self.root / LAYOUT
@@ -152,7 +171,7 @@ def _write(file: BinaryIO, segment: Segment) -> None:
         rows.append([*(getattr(member, field) for field in _FIELDS), offset])
         offset += member.compressed_size
     header = json.dumps(
-        {"name": segment.name, "version": segment.version, "members": rows},
+        {"name": segment.name, "version": segment.version, "requires": segment.requires, "members": rows},
         separators=(",", ":"),
     ).encode()
     digest = hashlib.sha256()
@@ -187,4 +206,4 @@ def _segment(header: Mapping[str, Any], path: Path, start: int) -> Segment:
         Member(**dict(zip(_FIELDS, fields, strict=True)), data=Slice(path, start + offset))
         for *fields, offset in header["members"]
     )
-    return Segment(name=header["name"], version=header["version"], members=members)
+    return Segment(name=header["name"], version=header["version"], requires=tuple(header["requires"]), members=members)

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import tomli
+from packaging.utils import canonicalize_name
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.config import ProjectConfig, parse_config
+from lambdabuild.model.direct import direct_requirements
+from lambdabuild.model.needs import Locked
 from lambdabuild.model.target import Runtime, parse_runtimes
 
 PYPROJECT = "pyproject.toml"
 LOCK = "uv.lock"
+OTHER_LOCKS = ("poetry.lock", "Pipfile.lock")
 
 # What `uv python pin` and pyenv write; anything else (free-threaded, PyPy, a range, a path) says nothing to Lambda.
 _PYTHON_VERSION = re.compile(
@@ -39,7 +43,7 @@ def find_project(start: Path) -> Path:
             return directory
     raise UsageError(
         f"no {PYPROJECT} in {start} or any directory above it",
-        hint="`uv init` makes one; --project DIR names the project's directory",
+        hint=other_lock_hint(start) or "`uv init` makes one; --project DIR names the project's directory",
     )
 
 
@@ -58,22 +62,60 @@ def check_project(directory: Path) -> Path:
     if not directory.is_dir():
         hint = f"--project {directory.parent}" if directory.name == PYPROJECT else None
         raise UsageError(f"--project: {directory} is not a directory", hint=hint)
-    raise UsageError(f"--project: no {PYPROJECT} in {directory}", hint=f"`uv init {directory}` makes one")
+    hint = other_lock_hint(directory) or f"`uv init {directory}` makes one"
+    raise UsageError(f"--project: no {PYPROJECT} in {directory}", hint=hint)
 
 
 def read_config(project: Path) -> ProjectConfig:
     """The configuration of the project in a directory."""
     path = project / PYPROJECT
+    document = read_toml(path)
+    if "project" not in document and (hint := other_lock_hint(project)):
+        raise UsageError(f"{path} has no [project] table, and lambdabuild reads no lock but uv's", hint=hint)
     pythons = tuple(runtime.python for runtime in read_runtimes())
-    return parse_config(read_toml(path), pythons=pythons, path=str(path))
+    return parse_config(document, pythons=pythons, path=str(path))
 
 
-def find_lock(project: Path) -> Path:
-    """The uv.lock that holds for a project: its own, or the one of the workspace above it."""
-    for directory in (project, *project.parents):
-        if (directory / LOCK).is_file():
-            return directory / LOCK
-    raise UsageError(f"no {LOCK} in {project} or any directory above it", hint=f"uv lock --project {project}")
+def has_no_dependencies(project: Path) -> bool:
+    """Whether a project names no dependencies, and has no lock that could tell of any."""
+    locked = any((folder / LOCK).is_file() for folder in (project, *project.parents))
+    own = read_toml(project / PYPROJECT).get("project", {})
+    return not locked and not own.get("dependencies") and "dependencies" not in own.get("dynamic", ())
+
+
+def read_direct(project: Path, locked: Locked) -> tuple[str, ...]:
+    """What the project, or the member of its workspace that is meant, itself requires (PEP 508)."""
+    folder = project if locked.package is None else _find_member(project, locked.package)
+    return tuple(direct_requirements(read_toml(folder / PYPROJECT), locked)) if folder is not None else ()
+
+
+def _find_member(project: Path, name: str) -> Path | None:
+    """The folder of a member of the workspace; None when none of that name is found."""
+    root = next((top for top in (project, *project.parents) if (top / LOCK).is_file()), project)
+    workspace = read_toml(root / PYPROJECT).get("tool", {}).get("uv", {}).get("workspace", {})
+    folders = [root, *(folder for pattern in workspace.get("members", ()) for folder in sorted(root.glob(pattern)))]
+    for folder in folders:
+        if _holds_pyproject(folder):
+            own = read_toml(folder / PYPROJECT).get("project", {}).get("name", "")
+            if canonicalize_name(own) == canonicalize_name(name):
+                return folder
+    return None
+
+
+def other_lock_hint(project: Path) -> str | None:
+    """The command that brings a project of another tool to uv, when it has that tool's lock; else None."""
+    for file in OTHER_LOCKS:
+        if (project / file).is_file():
+            return f"uvx migrate-to-uv   (in {project}: it takes {file} over into pyproject.toml and uv.lock)"
+    return None
+
+
+def read_text(path: Path) -> str:
+    """A file of UTF-8 text."""
+    try:
+        return _read_bytes(path).decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:

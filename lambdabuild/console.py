@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,16 @@ from lambdabuild import __version__
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import MAX_UNZIPPED, Finding
-from lambdabuild.model.report import Artifact, Report, findings_document, report_document
-from lambdabuild.steps.validate import Checked
+from lambdabuild.model.report import Artifact, Report, SplitPart, findings_document, report_document
 
 if TYPE_CHECKING:
     from rich.status import Status
+
+    from lambdabuild.steps.validate import Checked
+
+
+_FEW = 8
+"""How many names a line of text lists; JSON lists all."""
 
 
 class Console:
@@ -58,14 +64,27 @@ class Console:
         """The result of a build."""
         self.quiet()
         self._findings(report.findings)
+        for file, modules in report.left_out.items():
+            more = f" and {len(modules) - _FEW} more" if len(modules) > _FEW else ""
+            self.notice(f"{file} leaves out what its handler does not reach: {', '.join(modules[:_FEW])}{more}")
         if self._as_json:
             _print_json(report_document(report, version=__version__))
             return
         print(report.output)
         print(_table(_row(artifact, report.artifacts) for artifact in report.artifacts))
-        sources = f"{report.installed} installed, {report.cached} from the cache"
-        made_with = report.artifacts[0].provenance.builder
-        print(f"{report.target}, {made_with} builder, distributions: {sources}, {report.seconds:.1f} s")
+        builders = {artifact.provenance.builder for artifact in report.artifacts} - {"none"}
+        made_with = [f"{builder} builder" for builder in sorted(builders)]
+        sources = f"distributions: {report.installed} installed, {report.cached} from the cache"
+        print(", ".join((*report.targets, *made_with, sources, f"{report.seconds:.1f} s")))
+
+    def proposed(self, parts: Sequence[SplitPart]) -> None:
+        """How layers can be split."""
+        self.quiet()
+        if self._as_json:
+            _print_json({"layers": [asdict(part) for part in parts]})
+            return
+        print(_table(_split_row(part) for part in parts))
+        print("lambdabuild layer --split --make makes them")
 
     def validated(self, checked: Sequence[Checked], findings: Sequence[Finding]) -> None:
         """The result of a validation."""
@@ -95,13 +114,15 @@ class Console:
         sys.stderr.flush()
 
     def _spin(self, text: str) -> None:
-        if self._status is None:
-            from rich.console import Console as RichConsole
+        from rich.console import Console as RichConsole
+        from rich.text import Text
 
-            self._status = RichConsole(stderr=True).status(text)
+        plain = Text(text)  # not markup: a path may have brackets
+        if self._status is None:
+            self._status = RichConsole(stderr=True).status(plain)
             self._status.start()
         else:
-            self._status.update(text)
+            self._status.update(plain)
 
 
 def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:
@@ -111,6 +132,11 @@ def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:
     if layers:
         share += " with " + ", ".join(layer.file for layer in layers)
     return artifact.file, _size(artifact.zipped_size), f"{_size(artifact.unzipped_size)} unzipped", share
+
+
+def _split_row(part: SplitPart) -> tuple[str, ...]:
+    unzipped = f"{_size(part.unzipped_size)} unzipped"
+    return f"{part.name}.zip", _size(part.zipped_size), unzipped, ", ".join(part.owners)
 
 
 def _checked_row(one: Checked) -> tuple[str, ...]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.errors import BuildError, LambdaBuildError, MachineError, PolicyError
-from lambdabuild.model.requirements import Pin, Selection
+from lambdabuild.model.credentials import login_hint, redacted, secrets_of, without_userinfo
+from lambdabuild.model.forwarding import with_pip
+from lambdabuild.model.needs import Locked
+from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
 log = logging.getLogger(__name__)
@@ -32,20 +36,36 @@ def lock_command() -> tuple[str, ...]:
     return ("lock", "--no-python-downloads")
 
 
-def export_command(selection: Selection) -> tuple[str, ...]:
+def export_command(locked: Locked) -> tuple[str, ...]:
     """The project's lock as a pylock.toml (PEP 751): every file of every distribution with its hash.
 
     ``--locked`` fails on a stale lock instead of rewriting it; nothing is written into the project.
     """
     argv = ["export", "--locked", "--format", "pylock.toml", "--no-header", "--no-emit-project"]
     argv += ["--no-editable", "--no-default-groups", "--no-python-downloads"]
-    for extra in selection.extras:
+    if locked.package is not None:
+        argv += ["--package", locked.package]
+    for extra in locked.extras:
         argv += ["--extra", extra]
-    for group in selection.groups:
+    for group in locked.groups:
         argv += ["--group", group]
-    for group in selection.only_groups:
+    for group in locked.only_groups:
         argv += ["--only-group", group]
     return tuple(argv)
+
+
+def export_script_command(script: str) -> tuple[str, ...]:
+    """The lock of a script (PEP 723), ``NAME.py.lock`` beside it, as a pylock.toml."""
+    return ("export", "--script", script, "--locked", "--format", "pylock.toml", "--no-header", "--no-python-downloads")
+
+
+def compile_command(file: str, target: Target) -> tuple[str, ...]:
+    """Resolve requirements, or the block of a script, for one target alone, into a pylock.toml; ``-`` is stdin."""
+    return (
+        *("pip", "compile", file, "--format", "pylock.toml", "--no-header", "--quiet"),
+        *("--python-version", target.runtime.python, "--python-platform", target.uv_platform),
+        *("--no-python-downloads",),
+    )
 
 
 def install_command(pylock: str, directory: str, target: Target, *, python: str) -> tuple[str, ...]:
@@ -58,10 +78,13 @@ def install_command(pylock: str, directory: str, target: Target, *, python: str)
     )
 
 
-def build_command(sdist: str, directory: str, *, python: str) -> tuple[str, ...]:
-    """Build the wheel of an sdist and install it into a folder; only ever run inside the builder image."""
+def build_command(source: str, directory: str, *, python: str) -> tuple[str, ...]:
+    """Build the wheel of a source tree or sdist and install it into a folder, never as an editable.
+
+    ``--no-sources``: what the project's own tool settings say of its dependencies does not matter without them.
+    """
     return (
-        *("pip", "install", sdist, "--target", directory, "--python", python),
+        *("pip", "install", source, "--target", directory, "--python", python, "--no-sources"),
         *("--no-deps", "--no-installer-metadata", "--no-compile-bytecode"),
         *("--no-python-downloads", "--no-progress"),
     )
@@ -76,12 +99,17 @@ def newest_command(name: str, target: Target) -> tuple[str, ...]:
     )
 
 
-def format_pylock(pins: Sequence[Pin]) -> str:
-    """A pylock.toml (PEP 751) of these wheels alone, so that uv installs the very files that were selected."""
+def format_pylock(pins: Sequence[Pin], *, folder: str) -> str:
+    """A pylock.toml (PEP 751) of these wheels alone, so that uv installs the very files that were selected.
+
+    A wheel that no index serves is named by its file in ``folder``, relative to the pylock.toml.
+    """
     lines = ['lock-version = "1.0"', 'created-by = "lambdabuild"']
     for pin in pins:
         # A JSON string is a TOML basic string.
-        wheel = f"url = {json.dumps(pin.url)}, hashes = {{ sha256 = {json.dumps(pin.sha256)} }}"
+        url = json.dumps(without_userinfo(pin.url))
+        place = f"path = {json.dumps(f'{folder}/{pin.filename}')}" if pin.path else f"url = {url}"
+        wheel = f"{place}, hashes = {{ sha256 = {json.dumps(pin.sha256)} }}"
         lines += [
             "[[packages]]",
             f"name = {json.dumps(pin.name)}",
@@ -104,15 +132,17 @@ def find_binary() -> Path:
 def run(
     binary: Path, argv: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: str | None = None
 ) -> Completed:
-    """Run uv quietly; the caller shows what it said when it fails."""
+    """Run uv quietly; the caller shows what it said, without secrets of the environment, when it fails."""
     command = [os.fspath(binary), *argv]
-    log.debug("run %s in %s", command, cwd)
+    environ = with_pip(environ) if argv[0] == "pip" else environ
+    secrets = secrets_of(environ)
+    log.debug("run %s in %s", [redacted(word, secrets) for word in command], cwd)
     env = {name: value for name, value in environ.items() if name not in _OVERRIDDEN}
     env |= {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     done = subprocess.run(
         command, cwd=cwd, env=env, input=stdin, capture_output=True, text=True, encoding="utf-8", check=False
     )
-    return Completed(done.returncode, done.stdout, done.stderr)
+    return Completed(done.returncode, done.stdout, redacted(done.stderr, secrets))
 
 
 def read_version(binary: Path, *, environ: Mapping[str, str]) -> str:
@@ -125,7 +155,7 @@ def read_version(binary: Path, *, environ: Mapping[str, str]) -> str:
 
 def failure(phase: str, stderr: str) -> LambdaBuildError:
     """The error for a run of uv that failed, by what it said: a refused hash, a network out of reach, or the build."""
-    text = stderr.strip()
+    text = redacted(stderr.strip())
     message = f"{phase} failed; uv says:\n{_indented(text)}"
     if "Hash mismatch" in text:
         return PolicyError(message, hint="the file is not the one that was locked: do not use it before you know why")
@@ -133,6 +163,9 @@ def failure(phase: str, stderr: str) -> LambdaBuildError:
         return MachineError(
             message, hint="install that Python (for example: uv python install), uv reads the lock with it"
         )
+    refusing = _find_refusing_host(text)
+    if refusing is not None:
+        return MachineError(message, hint=login_hint(refusing))
     if any(sign in text for sign in _NETWORK_SIGNS):
         return MachineError(message, hint="check the network, the proxy settings and the index (uv's UV_INDEX…)")
     if "No space left on device" in text:
@@ -149,6 +182,15 @@ _NETWORK_SIGNS = (
     "operation timed out",
     "Network connectivity is disabled",
 )
+
+
+def _find_refusing_host(text: str) -> str | None:
+    """Who let uv not in, if that is what it says."""
+    refusal = next((line for line in text.splitlines() if "401 Unauthorized" in line or "403 Forbidden" in line), None)
+    if refusal is None:
+        return None
+    url = re.search(r"https?://(?:[^\s()/]*@)?([^\s()/]+)", refusal)
+    return url[1] if url else "the index"
 
 
 def _indented(text: str) -> str:

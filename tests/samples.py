@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from lambdabuild.configfile import read_runtimes
+from lambdabuild.model.needs import Locked
 from lambdabuild.model.plan import FunctionPlan, LayerPlan
 from lambdabuild.model.report import Artifact, Provenance, Share
-from lambdabuild.model.requirements import Pin, Selection
+from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Member, Segment
+from lambdabuild.model.sources import Sources
 from lambdabuild.model.target import Runtime, Target, find_runtime
 from lambdabuild.slices import each_with_data
 from lambdabuild.zipformat import DEFLATED, pack
@@ -37,16 +39,54 @@ def member(path: str, content: str | bytes = "", mode: int = 0o644) -> Member:
     return pack(path, mode, content.encode() if isinstance(content, str) else content)
 
 
-def segment(name: str, version: str, *members: Member) -> Segment:
-    return Segment(name=name, version=version, members=members)
+def segment(name: str, version: str, *members: Member, requires: tuple[str, ...] = ()) -> Segment:
+    return Segment(name=name, version=version, requires=requires, members=members)
 
 
 def layer_plan(name: str = "layer", **changes: Any) -> LayerPlan:
-    return replace(LayerPlan(name=name, selection=Selection(), code=(), exclude=(), keep=()), **changes)
+    plain = LayerPlan(
+        name=name,
+        target=target(),
+        needs=Locked(),
+        code=(),
+        root="python/",
+        leaves_sdk=False,
+        may_be_empty=False,
+        exclude=(),
+        keep=(),
+        gitignore=True,
+    )
+    return replace(plain, **changes)
+
+
+def sources(**changes: Any) -> Sources:
+    plain = Sources(
+        owner="functions.api",
+        handler="app.handler",
+        source=None,
+        folder=None,
+        reachable=False,
+        include=(),
+        exclude=(),
+        keep=(),
+        gitignore=True,
+    )
+    return replace(plain, **changes)
 
 
 def function_plan(name: str = "api", **changes: Any) -> FunctionPlan:
-    plain = FunctionPlan(name=name, handler="app.handler", source=None, attached=(), bundled=(), exclude=(), keep=())
+    plain = FunctionPlan(
+        name=name,
+        kind="function",
+        target=target(),
+        sources=sources(owner=f"functions.{name}"),
+        needs=Locked(),
+        attached=(),
+        bundled=(),
+        leaves_sdk=False,
+        exclude=(),
+        keep=(),
+    )
     return replace(plain, **changes)
 
 

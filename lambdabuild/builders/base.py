@@ -23,7 +23,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """An order to install: each room is a folder of its own, holding wheels, or one sdist."""
+    """An order to install: each room is a folder of its own, holding wheels, or one distribution that is built."""
 
     target: Target
     rooms: tuple[tuple[Pin, ...], ...]
@@ -69,6 +69,10 @@ def room_folder(room: int) -> str:
 def room_pylock(room: int) -> str:
     """The name of a room's lock, in the form that uv accepts."""
     return f"pylock.room-{room}.toml"
+
+
+FILES = "files"
+"""The folder, beside the locks, of the wheels that no index serves."""
 
 
 def counted(distributions: int) -> str:

@@ -21,6 +21,7 @@ import docker
 import docker.errors
 import requests.exceptions
 from docker.types import Mount
+from docker.utils.socket import frames_iter
 
 from lambdabuild.builders.tar import write_tar
 from lambdabuild.errors import MachineError
@@ -37,10 +38,24 @@ CACHE = "/cache"
 USER = 1000
 """Who works in the container; never root."""
 LABEL = "dev.lambdabuild"
+_PRIVATE = "/run/lambdabuild"
+"""In memory and in no volume: what the build user reads, and nobody else."""
 _DEADLINE = 3600
 """Seconds after which a container ends by itself, if whoever made it was killed."""
 _KILLED = 128 + 9
 _SLEEP = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); time.sleep({_DEADLINE})"
+_WRITE = """
+import os, sys
+content = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
+with open(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
+    file.write(content)
+"""
+_RUN_WITH = """
+import json, os, sys
+with open(sys.argv[1]) as file:
+    environ = json.load(file)
+os.execve(sys.argv[2], sys.argv[2:], os.environ | environ)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +70,9 @@ class Ran:
 class Container:
     """A running container, for as long as the ``with`` block of ``running`` lasts."""
 
-    def __init__(self, container: DockerContainer) -> None:
+    def __init__(self, container: DockerContainer, *, python: str) -> None:
         self._container = container
+        self._python = python
 
     def put(self, folder: str, files: Iterable[tuple[str, int, bytes]]) -> None:
         """Write folders and files below a volume."""
@@ -71,9 +87,27 @@ class Container:
             chunks, _ = self._container.get_archive(folder)
             yield from chunks
 
-    def run(self, argv: Sequence[str], *, environ: Mapping[str, str], doing: str) -> Ran:
-        """Run a command as the build user; the environment shows in no inspection and no event of the engine."""
+    def put_private(self, name: str, content: bytes) -> str:
+        """Write a file that the build user alone reads, in memory, and give its path.
+
+        It comes in through a program's standard input: an engine may log what arguments and environments it is given.
+        """
+        path = f"{_PRIVATE}/{name}"
+        with engine_errors("handing over credentials"):
+            code = self._send([self._python, "-I", "-c", _WRITE, path], b"%d\n" % len(content) + content)
+        if code != 0:
+            raise MachineError(f"{path} cannot be written in the container (exit status {code})")
+        return path
+
+    def run(self, argv: Sequence[str], *, environ: Mapping[str, str], doing: str, private: str | None = None) -> Ran:
+        """Run a command as the build user.
+
+        ``private`` is the path of a file, a JSON object, that holds more of the environment, which shows in no log,
+        inspection or event of the engine.
+        """
         log.debug("run %s in container %s", list(argv), self._container.short_id)
+        if private is not None:
+            argv = [self._python, "-I", "-c", _RUN_WITH, private, *argv]
         with engine_errors(doing):
             return self._run(argv, environ)
 
@@ -90,6 +124,20 @@ class Container:
         if code is None or code == _KILLED:
             self._explain_death()
         return Ran(code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    def _send(self, argv: Sequence[str], content: bytes) -> int | None:
+        """The exit status of a command that is given this on its standard input."""
+        api = self._container.client.api  # type: ignore[union-attr]
+        started = api.exec_create(self._container.id, list(argv), stdin=True, user=str(USER))["Id"]
+        stream: Any = api.exec_start(started, socket=True)
+        try:
+            getattr(stream, "_sock", stream).sendall(content)
+            for _ in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+                pass
+        finally:
+            stream.close()
+        code: int | None = api.exec_inspect(started)["ExitCode"]
+        return code
 
     def _explain_death(self) -> NoReturn:
         """Raise MachineError when the container or its command was killed; a log that ended proves nothing."""
@@ -121,7 +169,7 @@ def running(client: docker.DockerClient, image: str, *, python: str, cache: str 
             user=str(USER),
             working_dir="/",
             read_only=True,
-            tmpfs={"/tmp": "exec,mode=1777"},
+            tmpfs={"/tmp": "exec,mode=1777", _PRIVATE: "noexec,mode=1777,size=1m"},
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             pids_limit=4096,
@@ -130,7 +178,7 @@ def running(client: docker.DockerClient, image: str, *, python: str, cache: str 
     try:
         with engine_errors("starting the container"):
             container.start()
-        yield Container(container)
+        yield Container(container, python=python)
     finally:
         _remove(container)
 

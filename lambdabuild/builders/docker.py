@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
 
 import docker
 import docker.errors
 import requests.exceptions
 
 from lambdabuild import uv
-from lambdabuild.builders import download
-from lambdabuild.builders.base import Image, Installation, InstalledFile, counted, room_folder, room_pylock
+from lambdabuild.builders.base import FILES, Image, Installation, InstalledFile, counted, room_folder, room_pylock
 from lambdabuild.builders.container import CACHE, WORK, Container, engine_errors, remove_orphans, running
+from lambdabuild.builders.download import fetch
 from lambdabuild.builders.images import ensure_builder_image, ensure_image, image_digest, last_lines
+from lambdabuild.builders.secrets import read_client_certificate, read_trusted, tls_context
 from lambdabuild.builders.tar import read_installed
+from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
 from lambdabuild.errors import BuildError, MachineError
+from lambdabuild.model.credentials import Credentials, redacted
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.forwarding import CA_BUNDLES, forwarded, forwarded_without_credentials
+from lambdabuild.model.forwarding import (
+    CLIENT_CERTIFICATE,
+    forwarded_without_credentials,
+    proxies_with_credentials,
+    without_indexes,
+)
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
@@ -32,7 +41,6 @@ _UV = "uv"
 _TIMEOUT = 600
 """Seconds without a byte from the engine, which is quiet while a command in the container is."""
 _ARCHITECTURES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
-_BUILD_EPOCH = "315532800"
 
 
 class DockerBuilder:
@@ -41,7 +49,14 @@ class DockerBuilder:
     name = "docker"
 
     def __init__(
-        self, *, image: str, uv: Path, uv_version: str, environ: Mapping[str, str], recipe: Mapping[str, bytes]
+        self,
+        *,
+        image: str,
+        uv: Path,
+        uv_version: str,
+        environ: Mapping[str, str],
+        recipe: Mapping[str, bytes],
+        credentials: Callable[[], Credentials] = Credentials,
     ) -> None:
         """``image`` is a reference with ``{python}`` and ``{architecture}``; ``recipe`` the builder image's files."""
         self._template = image
@@ -49,6 +64,7 @@ class DockerBuilder:
         self._uv_version = uv_version
         self._environ = environ
         self._recipe = recipe
+        self._read_credentials = credentials
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         native = self._native(target)
@@ -60,13 +76,13 @@ class DockerBuilder:
         with engine_errors("removing what killed builds left"):
             remove_orphans(self._client)
         wheels = {room: pins for room, pins in enumerate(order.rooms) if pins[0].kind == "wheel"}
-        sdists = {room: pins[0] for room, pins in enumerate(order.rooms) if pins[0].kind == "sdist"}
+        sources = {room: pins[0] for room, pins in enumerate(order.rooms) if pins[0].kind != "wheel"}
         with ExitStack() as stack:
             containers = []
             if wheels:
                 containers.append(stack.enter_context(self._wheels_installed(order.target, wheels, listen)))
-            if sdists:
-                containers.append(stack.enter_context(self._sdists_built(order.target, sdists, listen)))
+            if sources:
+                containers.append(stack.enter_context(self._sources_built(order.target, sources, listen)))
             yield _files(containers, rooms=len(order.rooms))
 
     @contextmanager
@@ -81,21 +97,29 @@ class DockerBuilder:
             count = counted(sum(map(len, rooms.values())))
             listen(Event(phase="install", text=f"installing {count} for {target} in the image"))
             container.put(CACHE, [("uv/", 0o755, b"")])
-            locks = [(room_pylock(n), 0o400, uv.format_pylock(pins).encode()) for n, pins in rooms.items()]
-            container.put(WORK, [*_folders("tree", *(f"tree/{room_folder(n)}" for n in rooms)), *locks])
-            environ = forwarded(self._environ) | self._settings(f"{CACHE}/uv")
+            locks = [
+                (room_pylock(n), 0o400, uv.format_pylock(pins, folder=FILES).encode()) for n, pins in rooms.items()
+            ]
+            local = {pin for pins in rooms.values() for pin in pins if pin.path is not None}
+            files = [(f"{FILES}/{pin.filename}", 0o400, read_file(pin)) for pin in local]
+            folders = _folders(FILES, "tree", *(f"tree/{room_folder(n)}" for n in rooms))
+            container.put(WORK, [*folders, *locks, *files])
+            environ = without_indexes(forwarded_without_credentials(self._environ)) | self._settings(f"{CACHE}/uv")
             binary = self._put_uv(container, python, environ)
+            urls = [pin.url for pins in rooms.values() for pin in pins if pin.path is None]
+            private = self._put_credentials(container, urls)
             for room in rooms:
                 folder = f"{_TREE}/{room_folder(room)}"
                 argv = [*binary, *uv.install_command(room_pylock(room), folder, target, python=python)]
-                ran = container.run(argv, environ=environ, doing="installing in the container")
+                ran = container.run(argv, environ=environ, doing="installing in the container", private=private)
                 if ran.returncode != 0:
-                    raise uv.failure("installing in the container", ran.stderr)
+                    stderr = redacted(ran.stderr, self._credentials.secrets(urls))
+                    raise uv.failure("installing in the container", stderr)
             yield container
 
     @contextmanager
-    def _sdists_built(self, target: Target, sdists: Mapping[int, Pin], listen: Listener) -> Iterator[Container]:
-        """A container of the target's own architecture that sees no credentials, because it runs code of sdists."""
+    def _sources_built(self, target: Target, sources: Mapping[int, Pin], listen: Listener) -> Iterator[Container]:
+        """A container of the target's own architecture that sees no credentials, because it runs code of others."""
         public = forwarded_without_credentials(self._environ)
         image = ensure_builder_image(
             self._client,
@@ -108,17 +132,17 @@ class DockerBuilder:
         )
         python = _python(target)
         with running(self._client, image, python=python, cache=None) as container:
-            files = [(f"sdists/{pin.filename}", 0o400, download.fetch(pin)) for pin in sdists.values()]
-            folders = _folders("tmp", "tree", *(f"tree/{room_folder(n)}" for n in sdists), "sdists")
-            container.put(WORK, [*folders, *files])
-            environ = public | self._settings(f"{WORK}/tmp/uv-cache")
-            environ |= {"SOURCE_DATE_EPOCH": _BUILD_EPOCH, "TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
+            container.put(WORK, _folders("tmp", "tree", *(f"tree/{room_folder(n)}" for n in sources)))
+            environ = public | self._settings(f"{WORK}/tmp/uv-cache") | {"TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
             binary = self._put_uv(container, python, environ)
-            for room, pin in sdists.items():
+            fetch_file = partial(fetch, credentials=self._credentials, tls=tls_context(self._environ))
+            for room, pin in sources.items():
                 listen(Event(phase="build", text=f"building {pin} from source"))
+                source = build_input(pin, self._environ, fetch=fetch_file)
+                container.put(WORK, _with_folders((f"source-{room}/{file[0]}", *file[1:]) for file in source.files))
                 folder = f"{_TREE}/{room_folder(room)}"
-                argv = [*binary, *uv.build_command(f"{WORK}/sdists/{pin.filename}", folder, python=python)]
-                ran = container.run(argv, environ=environ, doing=f"building {pin}")
+                argv = [*binary, *uv.build_command(f"{WORK}/source-{room}/{source.path}", folder, python=python)]
+                ran = container.run(argv, environ=environ | build_environment(pin), doing=f"building {pin}")
                 if ran.returncode != 0:
                     raise _build_failure(pin, ran.stderr)
             yield container
@@ -141,6 +165,19 @@ class DockerBuilder:
             raise MachineError(f"uv cannot be installed in the container:\n{last_lines(ran.stderr)}")
         return [f"{WORK}/uv-wheel/bin/uv"]
 
+    def _put_credentials(self, container: Container, urls: Sequence[str]) -> str:
+        """Hand over what uv needs to be let in where these files are; gives the path for ``Container.run``."""
+        environ = proxies_with_credentials(self._environ)
+        environ["UV_INDEX"] = " ".join(self._credentials.indexes(urls))
+        certificate = read_client_certificate(self._environ)
+        if certificate is not None:
+            environ[CLIENT_CERTIFICATE] = container.put_private("client.pem", certificate)
+        return container.put_private("environ.json", json.dumps(environ).encode())
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        return self._read_credentials()
+
     def _settings(self, cache: str) -> dict[str, str]:
         """What uv needs to know in a container besides what the caller's environment says."""
         settings = {"UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy", "HOME": "/tmp", "NO_COLOR": "1"}
@@ -150,11 +187,7 @@ class DockerBuilder:
 
     @cached_property
     def _ca_bundle(self) -> bytes | None:
-        path = next((self._environ[name] for name in CA_BUNDLES if self._environ.get(name)), None)
-        try:
-            return Path(path).read_bytes() if path is not None else None
-        except OSError as error:
-            raise MachineError(f"the certificates in {path} cannot be read: {error.strerror}") from error
+        return read_trusted(self._environ)
 
     @cached_property
     def _client(self) -> docker.DockerClient:
@@ -192,12 +225,21 @@ def _python(target: Target) -> str:
     return f"/var/lang/bin/python{target.runtime.python}"
 
 
-def _folders(*names: str) -> list[tuple[str, int, bytes]]:
+def _folders(*names: str) -> list[TreeFile]:
     """Entries of folders for the build user alone."""
     return [(f"{name}/", 0o700, b"") for name in names]
 
 
+def _with_folders(files: Iterable[TreeFile]) -> list[TreeFile]:
+    """Files and all folders above them, which the build user may write to."""
+    files = list(files)
+    above = {parent.as_posix() for path, _, _ in files for parent in PurePosixPath(path).parents if parent.name}
+    return [*_folders(*sorted(above)), *files]
+
+
 def _build_failure(pin: Pin, stderr: str) -> BuildError:
+    if pin.no_wheel is None:
+        return BuildError(f"building {pin} failed:\n{last_lines(stderr)}", hint="mend its build, or leave it out")
     return BuildError(
         f"{pin.no_wheel}; building it in the builder image failed:\n{last_lines(stderr)}",
         hint=f"choose a version of {pin.name} that has a wheel for the target, or leave it out",

@@ -1,4 +1,8 @@
-"""The host builder: uv's cross-platform install, wheels only, no container and no code of any distribution run."""
+"""The host builder: uv's cross-platform install, no container.
+
+Of what comes from an index wheels only; the project's own folders and the repositories that it names are built here, as
+``uv sync`` does, when that compiles nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from lambdabuild import uv
-from lambdabuild.builders.base import Image, Installation, InstalledFile, counted, room_folder, room_pylock
+from lambdabuild.builders.base import FILES, Image, Installation, InstalledFile, counted, room_folder, room_pylock
+from lambdabuild.builders.trees import build_environment, build_input, read_file
 from lambdabuild.errors import BuildError, PolicyError
+from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event, Listener
+from lambdabuild.model.forwarding import with_pip, without_indexes
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
@@ -22,8 +29,14 @@ class HostBuilder:
     name = "host"
 
     def __init__(
-        self, *, uv: Path, environ: Mapping[str, str], scratch: Callable[[], AbstractContextManager[Path]]
+        self,
+        *,
+        uv: Path,
+        environ: Mapping[str, str],
+        scratch: Callable[[], AbstractContextManager[Path]],
+        credentials: Callable[[], Credentials] = Credentials,
     ) -> None:
+        self._read_credentials = credentials
         self._uv = uv
         self._environ = environ
         self._scratch = scratch
@@ -36,14 +49,54 @@ class HostBuilder:
         _refuse_sdists(pin for room in order.rooms for pin in room)
         with self._scratch() as scratch:
             for room, pins in enumerate(order.rooms):
-                listen(Event(phase="install", text=f"installing {counted(len(pins))} for {order.target}"))
-                (scratch / room_pylock(room)).write_text(uv.format_pylock(pins), encoding="utf-8")
                 (scratch / room_folder(room)).mkdir()
-                argv = uv.install_command(room_pylock(room), room_folder(room), order.target, python=sys.executable)
-                done = uv.run(self._uv, argv, cwd=scratch, environ=self._environ)
-                if done.returncode != 0:
-                    raise uv.failure("installing on the host", done.stderr)
+                if pins[0].kind == "wheel":
+                    self._install_wheels(scratch, room, pins, order.target, listen)
+                else:
+                    self._build(scratch, room, pins[0], order.target, listen)
             yield _walk(scratch, len(order.rooms))
+
+    def _install_wheels(
+        self, scratch: Path, room: int, pins: tuple[Pin, ...], target: Target, listen: Listener
+    ) -> None:
+        listen(Event(phase="install", text=f"installing {counted(len(pins))} for {target}"))
+        (scratch / FILES).mkdir(exist_ok=True)
+        for pin in pins:
+            if pin.path is not None:
+                (scratch / FILES / pin.filename).write_bytes(read_file(pin))
+        (scratch / room_pylock(room)).write_text(uv.format_pylock(pins, folder=FILES), encoding="utf-8")
+        argv = uv.install_command(room_pylock(room), room_folder(room), target, python=sys.executable)
+        indexes = self._read_credentials().indexes(pin.url for pin in pins if pin.path is None)
+        environ = without_indexes(with_pip(self._environ)) | {"UV_INDEX": " ".join(indexes)}
+        done = uv.run(self._uv, argv, cwd=scratch, environ=environ)
+        if done.returncode != 0:
+            raise uv.failure("installing on the host", done.stderr)
+
+    def _build(self, scratch: Path, room: int, pin: Pin, target: Target, listen: Listener) -> None:
+        """Build a folder or a commit that gives a wheel for any platform, from a copy."""
+        listen(Event(phase="build", text=f"building {pin} from source"))
+        source = build_input(pin, self._environ)
+        for path, mode, content in source.files:
+            file = scratch / f"source-{room}" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            file.chmod(mode)
+        argv = uv.build_command(f"./source-{room}/{source.path}", room_folder(room), python=sys.executable)
+        done = uv.run(self._uv, argv, cwd=scratch, environ={**self._environ, **build_environment(pin)})
+        if done.returncode != 0:
+            raise uv.failure(f"building {pin}", done.stderr)
+        _refuse_binaries(scratch / room_folder(room), pin, target)
+
+
+def _refuse_binaries(room: Path, pin: Pin, target: Target) -> None:
+    """What this machine compiled does not run in the target."""
+    for wheel in room.glob("*.dist-info/WHEEL"):
+        tags = [line.partition(":")[2].strip() for line in wheel.read_text().splitlines() if line.startswith("Tag:")]
+        if not all(tag.endswith("-none-any") for tag in tags):
+            raise BuildError(
+                f"{pin} compiles to {', '.join(tags)} on this machine, which is not {target}",
+                hint="build in the Lambda image: --builder docker",
+            )
 
 
 def _walk(scratch: Path, rooms: int) -> Iterator[InstalledFile]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 
 from lambdabuild.builders.base import InstalledFile, room_folder
-from lambdabuild.errors import PolicyError
+from lambdabuild.errors import MachineError, PolicyError
 from lambdabuild.model.paths import check_path
 
 
@@ -26,24 +26,28 @@ def read_installed(chunks: Iterable[bytes], *, rooms: int) -> Iterator[Installed
     """The regular files of a tar stream whose top folder holds the rooms.
 
     Raises PolicyError for anything that a wheel cannot hold or an archive may not: links, devices, pipes, paths that
-    leave the room, names that are not UTF-8.
+    leave the room, names that are not UTF-8. Raises MachineError for a stream that ends early.
     """
-    numbers = {room_folder(room): room for room in range(rooms)}
-    with tarfile.open(fileobj=_Reader(chunks), mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
-        for info in archive:
-            if info.isdir():
-                continue
-            _, _, below = info.name.partition("/")
-            folder, _, path = below.partition("/")
-            if not info.isreg() or folder not in numbers:
-                raise PolicyError(f"{info.name!r} in the installed tree is not a regular file of a distribution")
-            check_path(path)
-            file = archive.extractfile(info)
-            if file is None:
-                raise PolicyError(f"{info.name!r} in the installed tree has no content")
-            yield InstalledFile(
-                room=numbers[folder], path=path, executable=bool(info.mode & 0o100), content=file.read()
-            )
+    try:
+        with tarfile.open(fileobj=_Reader(chunks), mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+            yield from _files(archive, {room_folder(room): room for room in range(rooms)})
+    except tarfile.TarError as error:
+        raise MachineError(f"the installed tree cannot be read to its end: {error}") from error
+
+
+def _files(archive: tarfile.TarFile, numbers: Mapping[str, int]) -> Iterator[InstalledFile]:
+    for info in archive:
+        if info.isdir():
+            continue
+        _, _, below = info.name.partition("/")
+        folder, _, path = below.partition("/")
+        if not info.isreg() or folder not in numbers:
+            raise PolicyError(f"{info.name!r} in the installed tree is not a regular file of a distribution")
+        check_path(path)
+        file = archive.extractfile(info)
+        if file is None:
+            raise PolicyError(f"{info.name!r} in the installed tree has no content")
+        yield InstalledFile(room=numbers[folder], path=path, executable=bool(info.mode & 0o100), content=file.read())
 
 
 class _Reader(io.RawIOBase):

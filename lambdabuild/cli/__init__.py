@@ -51,11 +51,11 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
-    from lambdabuild.console import Console
-
     try:
         cli(standalone_mode=False)
     except LambdaBuildError as error:
+        from lambdabuild.console import Console
+
         Console().error(error)
         return error.exit_code
     except click.exceptions.Exit as leave:

@@ -6,14 +6,16 @@ from typing import Any
 
 import click
 
-from lambdabuild.cli.options import BuildOptions, build_options, choose_target, open_project
-from lambdabuild.model.plan import plan_layers
+from lambdabuild.cli.options import BuildOptions, build_options, choose_targets, open_project
+from lambdabuild.errors import UsageError
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--split", is_flag=True, help="Propose layers that each fit a direct upload, for one that does not.")
+@click.option("--make", is_flag=True, help="With --split: make them.")
 @build_options
-def layer(names: tuple[str, ...], **given: Any) -> None:
+def layer(names: tuple[str, ...], split: bool, make: bool, **given: Any) -> None:
     """Build layers: dependencies below python/, one zip a layer.
 
     Without a NAME all configured layers are built; a project that configures none has one,
@@ -24,8 +26,11 @@ def layer(names: tuple[str, ...], **given: Any) -> None:
       lambdabuild layer --python 3.13 --architecture arm64
     """
     from lambdabuild.cli.machines import run_build
+    from lambdabuild.model.plan import plan_layers
 
+    if make and not split:
+        raise UsageError("--make goes with --split")
     options = BuildOptions(**given)
     project, config = open_project(options.project)
-    plan = plan_layers(config, choose_target(options, project, config), names)
-    run_build(options, project, config, plan)
+    plan = plan_layers(config, choose_targets(options, project, config), names)
+    run_build(options, project, config, plan, split="make" if make else "propose" if split else "no")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -12,28 +13,33 @@ from lambdabuild import configfile, pipeline, uv
 from lambdabuild.builders.auto import AutoBuilder
 from lambdabuild.builders.base import Builder
 from lambdabuild.builders.host import HostBuilder
+from lambdabuild.builders.secrets import read_credentials, read_settings
 from lambdabuild.cache import Cache, default_root
 from lambdabuild.cli.options import BuildOptions, find_output
 from lambdabuild.console import Console
 from lambdabuild.errors import UsageError
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.configvalues import find_image_problem
+from lambdabuild.model.credentials import Credentials
+from lambdabuild.model.forwarding import relevant
 from lambdabuild.model.plan import Plan
 from lambdabuild.steps.resolve import Resolver
 
 DEFAULT_IMAGE = "public.ecr.aws/lambda/python:{python}"
 
 
-def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan: Plan) -> None:
-    """Build the plan and tell what came of it."""
+def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan: Plan, *, split: str = "no") -> None:
+    """Build the plan and tell what came of it; ``split`` is ``no``, ``propose`` or ``make``."""
     console = Console(as_json=options.as_json)
     environ = configfile.environment()
+    credentials = partial(read_credentials, environ, project=project, home=Path.home())
+    environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
     binary = uv.find_binary()
     version = uv.read_version(binary, environ=environ)
     cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
-    host = partial(HostBuilder, uv=binary, environ=environ, scratch=cache.scratch)
+    host = partial(HostBuilder, uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials)
     image = _image(environ, config)
-    docker = partial(_docker_builder, image, binary, version, environ)
+    docker = partial(_docker_builder, image, binary, version, environ, credentials)
     auto = partial(AutoBuilder, docker=docker, host=host, notice=console.notice)
     builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
     order = pipeline.Order(
@@ -43,21 +49,33 @@ def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan:
         output=find_output(options.output, project, config),
         lock=options.lock,
         clean=options.clean,
+        split=split != "no",
         tolerant=options.skip_validation,
+        today=datetime.now(tz=timezone.utc).date(),
         epoch=configfile.read_source_date_epoch(environ),
     )
     machines = pipeline.Machines(
-        resolver=Resolver(project=project, binary=binary, environ=environ, runtimes=configfile.read_runtimes()),
+        resolver=Resolver(
+            project=project,
+            binary=binary,
+            uv_version=version,
+            environ=environ,
+            runtimes=configfile.read_runtimes(),
+            cache=cache,
+            upgrade=options.upgrade,
+        ),
         builder=builders[options.builder](),
         cache=cache,
         uv_version=version,
         listen=console.listen,
     )
     try:
-        report = pipeline.build(order, machines)
+        if split == "propose":
+            console.proposed(pipeline.propose_split(order, machines))
+        else:
+            console.report(pipeline.build(order, machines))
     finally:
         console.quiet()
-    console.report(report)
 
 
 def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:
@@ -70,7 +88,9 @@ def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:
     return asked
 
 
-def _docker_builder(image: str, binary: Path, version: str, environ: Mapping[str, str]) -> Builder:
+def _docker_builder(
+    image: str, binary: Path, version: str, environ: Mapping[str, str], credentials: Callable[[], Credentials]
+) -> Builder:
     from lambdabuild.builders.docker import DockerBuilder
 
     recipe = {
@@ -78,4 +98,6 @@ def _docker_builder(image: str, binary: Path, version: str, environ: Mapping[str
         for file in (files("lambdabuild.resources") / "builder_image").iterdir()
         if file.is_file()
     }
-    return DockerBuilder(image=image, uv=binary, uv_version=version, environ=environ, recipe=recipe)
+    return DockerBuilder(
+        image=image, uv=binary, uv_version=version, environ=environ, recipe=recipe, credentials=credentials
+    )

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lambdabuild import configfile
-from lambdabuild.model.config import ProjectConfig
-from lambdabuild.model.plan import choose_runtime
-from lambdabuild.model.target import ARCHITECTURES, Target
+from lambdabuild.model.target import ARCHITECTURES
+
+if TYPE_CHECKING:
+    from lambdabuild.model.config import ProjectConfig
+    from lambdabuild.model.runtimes import Targets
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +39,7 @@ _OPTIONS = (
         help="Install in the Lambda image, or on this machine from wheels alone.",
     ),
     click.option("--lock", is_flag=True, help="Run uv lock first, when uv.lock is missing or stale."),
+    click.option("--upgrade", is_flag=True, help="Resolve requirements that are not pinned anew."),
     click.option("--clean", is_flag=True, help="Remove what earlier builds made, and nothing else."),
     click.option("--skip-validation", is_flag=True, help="Warn of Lambda's limits instead of failing."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
@@ -54,6 +56,7 @@ class BuildOptions:
     architecture: str | None
     builder: str
     lock: bool
+    upgrade: bool
     clean: bool
     skip_validation: bool
     as_json: bool
@@ -68,18 +71,27 @@ def build_options(command: F) -> F:
 
 def open_project(project: Path | None) -> tuple[Path, ProjectConfig]:
     """The project's folder and configuration."""
+    from lambdabuild import configfile
+
     folder = configfile.check_project(project) if project is not None else configfile.find_project(Path.cwd())
     return folder, configfile.read_config(folder)
 
 
-def choose_target(options: BuildOptions, project: Path, config: ProjectConfig) -> Target:
+def choose_targets(options: BuildOptions, project: Path, config: ProjectConfig) -> Targets:
+    """The target of the project, in place of which an artifact may have its own."""
+    from lambdabuild import configfile
+    from lambdabuild.model.runtimes import Targets, choose_runtime
+    from lambdabuild.model.target import Target
+
+    runtimes = configfile.read_runtimes()
     runtime = choose_runtime(
-        configfile.read_runtimes(),
+        runtimes,
         asked=options.python or config.python,
         version_file=configfile.read_python_version_file(project),
         requires_python=config.requires_python,
     )
-    return Target(runtime=runtime, architecture=options.architecture or config.architecture)
+    default = Target(runtime=runtime, architecture=options.architecture or config.architecture)
+    return Targets(runtimes=runtimes, requires_python=config.requires_python, default=default)
 
 
 def find_output(output: Path | None, project: Path, config: ProjectConfig) -> Path:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lambdabuild.cli.options import BuildOptions, build_options, choose_target, open_project
+from lambdabuild.cli.options import BuildOptions, build_options, choose_targets, open_project
 from lambdabuild.errors import UsageError
-from lambdabuild.model.config import FunctionConfig
-from lambdabuild.model.configvalues import find_handler_syntax_problem
-from lambdabuild.model.plan import DEFAULT_FUNCTION, plan_fat, plan_slim
+
+if TYPE_CHECKING:
+    from lambdabuild.model.config import ProjectConfig
 
 
 @click.command()
@@ -30,18 +30,33 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
       lambdabuild package api-handler --fat
     """
     from lambdabuild.cli.machines import run_build
+    from lambdabuild.model.plan import plan_fat, plan_slim
+    from lambdabuild.steps.discover import find_needs
 
     options = BuildOptions(**given)
     project, config = open_project(options.project)
     if handler is not None:
-        problem = find_handler_syntax_problem(handler)
-        if problem is not None:
-            raise UsageError(f"--handler: {problem}")
-        if len(names) > 1:
-            raise UsageError("--handler describes one function", hint="give it at most one NAME")
-        name = names[0] if names else DEFAULT_FUNCTION
-        known = config.functions.get(name)
-        function = replace(known, handler=handler) if known else FunctionConfig(name=name, handler=handler)
-        config, names = replace(config, functions={name: function}), (name,)
-    plan = {"slim": plan_slim, "fat": plan_fat}[mode](config, choose_target(options, project, config), names)
+        config, names = _with_handler(config, names, handler)
+    targets = choose_targets(options, project, config)
+    found = {function.name: needs for function in config.functions.values() if (needs := find_needs(project, function))}
+    plan = {"slim": plan_slim, "fat": plan_fat}[mode](config, targets, names, found)
     run_build(options, project, config, plan)
+
+
+def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -> tuple[ProjectConfig, tuple[str, ...]]:
+    """The configuration with the function that ``--handler`` describes, and its name."""
+    from lambdabuild.model.configfunction import FunctionConfig, find_long_handler_problem, split_folder
+    from lambdabuild.model.plan import DEFAULT_FUNCTION
+
+    problem = find_long_handler_problem(handler)
+    if problem is not None:
+        raise UsageError(f"--handler: {problem}")
+    if len(names) > 1:
+        raise UsageError("--handler describes one function", hint="give it at most one NAME")
+    name = names[0] if names else DEFAULT_FUNCTION
+    if name in config.layers:
+        raise UsageError(f'"{name}" is a layer', hint="give the function a NAME of its own")
+    folder, handler = split_folder(handler)
+    known = config.functions.get(name) or FunctionConfig(name=name, handler=handler)
+    function = replace(known, handler=handler, folder=folder or known.folder)
+    return replace(config, functions={name: function}), (name,)

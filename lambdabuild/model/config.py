@@ -5,26 +5,36 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from lambdabuild.errors import ConfigError
+from lambdabuild.model.configfunction import FUNCTION_KEYS, FunctionConfig, parse_function
+from lambdabuild.model.configlayer import LAYER_KEYS, ExternalLayer, LayerConfig, parse_layer
 from lambdabuild.model.configvalues import (
     find_architecture_problem,
-    find_artifact_name_problem,
-    find_code_problem,
-    find_handler_syntax_problem,
     find_image_problem,
     find_name_problem,
     find_output_problem,
     find_pattern_problem,
+    find_python,
     find_requires_python_problem,
-    find_source_problem,
-    python_check,
-    quote_all,
 )
 from lambdabuild.model.limits import MAX_LAYERS
-from lambdabuild.model.typed import Table, find_near, quote
+from lambdabuild.model.typed import Table, find_near, quote, quote_all
+
+__all__ = (
+    "DEFAULT_ARCHITECTURE",
+    "DEFAULT_LAYER",
+    "DEFAULT_OUTPUT",
+    "FUNCTION_KEYS",
+    "LAYER_KEYS",
+    "PROJECT_KEYS",
+    "ExternalLayer",
+    "FunctionConfig",
+    "LayerConfig",
+    "ProjectConfig",
+    "parse_config",
+)
 
 DEFAULT_ARCHITECTURE = "x86_64"
 DEFAULT_OUTPUT = "dist/lambda"
@@ -33,41 +43,8 @@ DEFAULT_LAYER = "layer"
 
 PROJECT_KEYS = (
     *("python", "architecture", "output", "image", "direct-upload"),
-    *("exclude", "keep", "layers", "functions"),
+    *("gitignore", "exclude", "keep", "layers", "functions"),
 )
-LAYER_KEYS = ("groups", "only-groups", "extras", "code", "exclude", "keep")
-FUNCTION_KEYS = ("handler", "source", "layers", "exclude", "keep")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerConfig:
-    """``[tool.lambdabuild.layers.NAME]``; one with nothing but a name holds the project's own dependencies."""
-
-    name: str
-    groups: tuple[str, ...] = ()
-    """Dependency groups added to the project's dependencies."""
-    only_groups: tuple[str, ...] = ()
-    """Dependency groups in place of the project's dependencies; excludes ``groups`` and ``extras``."""
-    extras: tuple[str, ...] = ()
-    code: tuple[str, ...] = ()
-    """Directories and files of the project, relative POSIX paths without ``.`` parts."""
-    exclude: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionConfig:
-    """``[tool.lambdabuild.functions.NAME]``."""
-
-    name: str
-    handler: str
-    """``package.module.function`` or ``dir/module.function``, as written."""
-    source: str | None = None
-    """A directory of the project, a relative POSIX path; ``"."`` is the project itself. None: unset."""
-    layers: tuple[str, ...] | None = None
-    """None: unset, that is all configured layers, or the default layer."""
-    exclude: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +60,8 @@ class ProjectConfig:
     image: str | None = None
     """An image reference in which ``{python}`` and ``{architecture}`` are yet to be filled in. None: unset."""
     direct_upload: bool = False
+    gitignore: bool = True
+    """Whether what git ignores is left out of sources."""
     exclude: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     layers: Mapping[str, LayerConfig] = field(default_factory=lambda: MappingProxyType({}))
@@ -101,26 +80,28 @@ def parse_config(
     name, requires_python = _parse_project(root)
     table = root.table("tool").table("lambdabuild")
     table.note_unknown(PROJECT_KEYS)
-    python = table.find_text("python", python_check(pythons), example=pythons[-1])
+    python = find_python(table, pythons)
     architecture = table.find_text("architecture", find_architecture_problem)
     output = table.find_text("output", find_output_problem)
     image = table.find_text("image", find_image_problem)
-    direct_upload = table.flag("direct-upload")
+    direct_upload = table.find_flag("direct-upload") or False
+    gitignore = table.find_flag("gitignore") is not False
     exclude, keep = table.texts("exclude", find_pattern_problem), table.texts("keep", find_pattern_problem)
-    layers = {name: _parse_layer(name, layer) for name, layer in table.tables("layers").items()}
-    functions = {name: _parse_function(name, function) for name, function in table.tables("functions").items()}
+    layers = {name: parse_layer(name, layer, pythons) for name, layer in table.tables("layers").items()}
+    functions = {name: parse_function(name, function, pythons) for name, function in table.tables("functions").items()}
     _check_layers_of_functions(table, functions)
-    _check_archives(table, tuple(layers), tuple(functions))
+    _check_archives(table, layers, tuple(functions))
     if problems:
         raise ConfigError(tuple(problems))
     return ProjectConfig(
         name=name,
         requires_python=requires_python,
-        python=python.removeprefix("python") if python else None,
+        python=python,
         architecture=architecture or DEFAULT_ARCHITECTURE,
         output=output or DEFAULT_OUTPUT,
         image=image,
         direct_upload=direct_upload,
+        gitignore=gitignore,
         exclude=exclude,
         keep=keep,
         layers=MappingProxyType(layers),
@@ -137,49 +118,6 @@ def _parse_project(root: Table) -> tuple[str, str | None]:
         project.note("missing; a [project] table needs a name", "name")
     name = project.find_text("name", find_name_problem)
     return name or "", project.find_text("requires-python", find_requires_python_problem)
-
-
-def _parse_layer(name: str, table: Table) -> LayerConfig:
-    if problem := find_artifact_name_problem(name):
-        table.note(problem)
-    table.note_unknown(LAYER_KEYS)
-    layer = LayerConfig(
-        name=name,
-        groups=table.texts("groups", find_name_problem),
-        only_groups=table.texts("only-groups", find_name_problem),
-        extras=table.texts("extras", find_name_problem),
-        code=tuple(str(PurePosixPath(path)) for path in table.texts("code", find_code_problem)),
-        exclude=table.texts("exclude", find_pattern_problem),
-        keep=table.texts("keep", find_pattern_problem),
-    )
-    for other in ("groups", "extras"):
-        # As in uv: nothing of the project itself is installed beside --only-group.
-        if table.values.get("only-groups") and table.values.get(other):
-            table.note(f"replaces the project's dependencies, so it cannot stand beside {other}", "only-groups")
-    owners: dict[str, str] = {}
-    for code in layer.code:
-        basename = PurePosixPath(code).name
-        if basename in owners:
-            table.note(f"{quote(owners[basename])} and {quote(code)} would both become {quote(basename)}", "code")
-        owners.setdefault(basename, code)
-    return layer
-
-
-def _parse_function(name: str, table: Table) -> FunctionConfig:
-    if problem := find_artifact_name_problem(name):
-        table.note(problem)
-    table.note_unknown(FUNCTION_KEYS)
-    if "handler" not in table.values:
-        table.note('missing; write handler = "package.module.function"', "handler")
-    source = table.find_text("source", find_source_problem)
-    return FunctionConfig(
-        name=name,
-        handler=table.find_text("handler", find_handler_syntax_problem) or "",
-        source=str(PurePosixPath(source)) if source else None,
-        layers=table.texts("layers") if "layers" in table.values else None,
-        exclude=table.texts("exclude", find_pattern_problem),
-        keep=table.texts("keep", find_pattern_problem),
-    )
 
 
 def _check_layers_of_functions(table: Table, functions: Mapping[str, FunctionConfig]) -> None:
@@ -205,9 +143,10 @@ def _check_layers_of_functions(table: Table, functions: Mapping[str, FunctionCon
                 table.note(f"{quote(name)} is listed {count} times", *keys)
 
 
-def _check_archives(table: Table, layers: tuple[str, ...], functions: tuple[str, ...]) -> None:
-    """No two archives have one file name, also where file names ignore case."""
-    archives = [(name, f"layer {quote(name)}", ("layers", name)) for name in layers]
+def _check_archives(table: Table, layers: Mapping[str, LayerConfig], functions: tuple[str, ...]) -> None:
+    """No two archives have one file name, also where file names ignore case; an external layer has no archive."""
+    built = [name for name, layer in layers.items() if layer.external is None]
+    archives = [(name, f"layer {quote(name)}", ("layers", name)) for name in built]
     if not layers:
         archives = [(DEFAULT_LAYER, "the default layer", ("layers", DEFAULT_LAYER))]
     # Of functions whose own names collide, only the first has its fat archive looked at: one problem is enough.

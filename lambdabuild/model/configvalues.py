@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from lambdabuild.model.target import ARCHITECTURES
-from lambdabuild.model.typed import find_near, quote
+from lambdabuild.model.typed import Check, Table, find_near, quote, quote_all
 
 _OTHERS_ARCHITECTURES = {"amd64": "x86_64", "aarch64": "arm64"}
 _IMAGE_FIELDS = ("python", "architecture")
@@ -47,7 +47,7 @@ def find_requires_python_problem(value: str) -> str | None:
     return None
 
 
-def python_check(pythons: Sequence[str]) -> Callable[[str], str | None]:
+def python_check(pythons: Sequence[str]) -> Check:
     """A check that a runtime is one of ``pythons``, written ``3.13`` or ``python3.13``."""
 
     def find_problem(value: str) -> str | None:
@@ -56,6 +56,18 @@ def python_check(pythons: Sequence[str]) -> Callable[[str], str | None]:
         return f"{quote(value)} is not a Lambda runtime; expected one of {quote_all(pythons)}"
 
     return find_problem
+
+
+def find_python(table: Table, pythons: Sequence[str]) -> str | None:
+    """The language version, ``"3.13"``, of the runtime that a table's ``python`` names, or None."""
+    python = table.find_text("python", python_check(pythons), example=pythons[-1])
+    return python.removeprefix("python") if python else None
+
+
+def find_path(table: Table, key: str, check: Check) -> str | None:
+    """The path at ``key`` that passes ``check``, without ``.`` parts, or None."""
+    path = table.find_text(key, check)
+    return str(PurePosixPath(path)) if path else None
 
 
 def find_architecture_problem(value: str) -> str | None:
@@ -99,7 +111,7 @@ def find_handler_syntax_problem(handler: str) -> str | None:
     return f'{quote(handler)} is not a handler; write "package.module.function" or "dir/module.function"'
 
 
-def find_source_problem(path: str) -> str | None:
+def find_path_problem(path: str) -> str | None:
     """A relative POSIX path that stays inside the project."""
     if not path:
         return "is empty; expected a path inside the project"
@@ -114,11 +126,11 @@ def find_source_problem(path: str) -> str | None:
     return None
 
 
-def find_code_problem(path: str) -> str | None:
-    """As ``source``, and not the project's directory itself: what goes into a layer goes there by its own name."""
-    problem = find_source_problem(path)
+def find_inner_path_problem(path: str) -> str | None:
+    """As any path, and not the project's directory itself."""
+    problem = find_path_problem(path)
     if not problem and PurePosixPath(path) == PurePosixPath():
-        return f"{quote(path)} is the project itself; name the directories and files that the layer shall hold"
+        return f"{quote(path)} is the project itself; name what is inside it"
     return problem
 
 
@@ -131,11 +143,6 @@ def find_pattern_problem(pattern: str) -> str | None:
     except (ValueError, re.error):  # re.error: a range like [z-a]
         return f"{quote(pattern)} is not a gitignore pattern"
     return None
-
-
-def quote_all(words: Iterable[str]) -> str:
-    """Words as TOML strings, with commas."""
-    return ", ".join(quote(word) for word in words)
 
 
 def _is_handler(text: str) -> bool:

@@ -3,32 +3,77 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambdabuild.model.credentials import names_index
 
 CA_BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 """Variables that name a file of trusted certificates, the first that is set counts; uv reads SSL_CERT_FILE alone."""
+CLIENT_CERTIFICATE = "SSL_CLIENT_CERT"
+"""Names a file that holds a certificate and its key, for servers that ask who is there."""
 
+_INDEXES = re.compile(r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|NO_INDEX|INDEX_\w+_(USERNAME|PASSWORD))")
+_PROXIES = re.compile(r"(HTTP|HTTPS|ALL)_PROXY|(http|https|all)_proxy")
 _PUBLIC = re.compile(
     r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|NO_INDEX|INDEX_STRATEGY|INSECURE_HOST|OFFLINE"
     r"|HTTP_TIMEOUT|HTTP_CONNECT_TIMEOUT|HTTP_RETRIES|REQUEST_TIMEOUT|CONCURRENT_\w+)"
-    r"|(HTTP|HTTPS|ALL|NO)_PROXY|(http|https|all|no)_proxy"
+    rf"|{_PROXIES.pattern}|NO_PROXY|no_proxy"
 )
-_SECRET = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
+_FROM_PIP = {
+    "UV_DEFAULT_INDEX": ("PIP_INDEX_URL",),
+    "UV_INDEX": ("PIP_EXTRA_INDEX_URL",),
+    "UV_INSECURE_HOST": ("PIP_TRUSTED_HOST",),
+    "SSL_CERT_FILE": CA_BUNDLES[1:],
+    CLIENT_CERTIFICATE: ("PIP_CLIENT_CERT",),
+    "ALL_PROXY": ("PIP_PROXY",),
+}
+"""uv's variables, and pip's that stand for them where they are not set."""
 
 
-def forwarded(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that uv needs to download, credentials included: for the one process that downloads."""
-    return {name: value for name, value in environ.items() if _PUBLIC.fullmatch(name) or _SECRET.fullmatch(name)}
+def relevant(environ: Mapping[str, str], settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The environment without pip's indexes where uv is told of its own, by a variable or in its settings."""
+    if not names_index(environ, settings):
+        return dict(environ)
+    return {name: value for name, value in environ.items() if name not in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")}
+
+
+def with_pip(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for what uv does in pip's place: pip's variables hold where uv's are not set.
+
+    The project's lock is no such thing: ``uv lock`` and ``uv export`` know uv's variables alone, for the caller too,
+    and another default index would make the lock stale.
+    """
+    added = dict(environ)
+    for name, others in _FROM_PIP.items():
+        value = next((environ[other] for other in others if environ.get(other)), None)
+        lower = name.lower() if _PROXIES.fullmatch(name) else name
+        if value and not environ.get(name) and not environ.get(lower):
+            added[name] = value
+    return added
 
 
 def forwarded_without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """The same without passwords, user names and tokens: for processes that run code of distributions."""
+    """What uv needs to download, without passwords, user names and tokens: for what strangers' code may see."""
+    environ = with_pip(environ)
     return {name: _without_userinfo(value) for name, value in environ.items() if _PUBLIC.fullmatch(name)}
+
+
+def without_indexes(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment without indexes: files that are named by their URLs need none."""
+    return {name: value for name, value in environ.items() if not _INDEXES.fullmatch(name)}
+
+
+def proxies_with_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """The proxies that have a user name and a password."""
+    environ = with_pip(environ)
+    proxies = {name: value for name, value in environ.items() if _PROXIES.fullmatch(name)}
+    return {name: value for name, value in proxies.items() if value != _without_userinfo(value)}
 
 
 def _without_userinfo(value: str) -> str:
     """A list of URLs, as uv separates them, each without ``user:password@``."""
-    return " ".join(_strip(word) for word in value.split(" "))
+    return re.sub(r"\S+", lambda word: _strip(word[0]), value)
 
 
 def _strip(word: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-_BLOCKS = ("body", "orelse", "finalbody", "handlers")
+from lambdabuild.model.syntax import running_parts
+
+_OTHER_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def split_handler(handler: str) -> tuple[str, str]:
@@ -15,30 +17,44 @@ def split_handler(handler: str) -> tuple[str, str]:
     return module.replace(".", "/"), attribute
 
 
-def find_handler_problem(source: str, attribute: str) -> str | None:
-    """None when the module defines the attribute, else what is wrong. A star import may define anything."""
+def find_syntax_problem(source: bytes) -> str | None:
+    """What keeps the Python that runs this from reading a module."""
     try:
-        names = set(_names(ast.parse(source).body))
+        ast.parse(source)
     except SyntaxError as error:
-        return f"line {error.lineno}: {error.msg}"
-    if attribute in names or "*" in names:
+        return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
+    except ValueError as error:  # a null byte, before Python 3.12
+        return str(error)
+    return None
+
+
+def find_handler_problem(source: bytes, attribute: str) -> str | None:
+    """None when the module defines the attribute, else what is wrong.
+
+    A star import, or a ``__getattr__`` of the module, may define anything.
+    """
+    problem = find_syntax_problem(source)
+    if problem is not None:
+        return problem
+    names = set(_names(ast.parse(source)))
+    if names & {attribute, "*", "__getattr__"}:
         return None
     near = difflib.get_close_matches(attribute, sorted(names), n=1)
     return f'it defines no "{attribute}"' + (f'; did you mean "{near[0]}"?' if near else "")
 
 
-def _names(statements: Iterable[ast.AST]) -> Iterator[str]:
-    for statement in statements:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield statement.name
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
-        elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            yield from (
-                node.id
-                for node in ast.walk(statement)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            )
-        else:
-            for block in _BLOCKS:
-                yield from _names(getattr(statement, block, ()))
+def _names(module: ast.Module) -> Iterator[str]:
+    """What is defined at the top of a module, in whatever block."""
+    waiting: list[ast.AST] = [module]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.AnnAssign) and node.value is None:
+            continue  # says what a name will be, and defines nothing
+        elif not isinstance(node, _OTHER_SCOPES):
+            waiting += running_parts(node)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+from lambdabuild.model.gitignore import anchor, each_way, split_line, with_plain_sets
 
 DISTRIBUTION_RULES = (
     "__pycache__/",
@@ -20,59 +23,202 @@ DISTRIBUTION_RULES = (
 and others are imported by their own distributions at run time."""
 
 SOURCE_RULES = (
-    "__pycache__/",
-    "*.pyc",
-    "*.pyo",
-    "*.dist-info/",
-    "*.egg-info/",
-    ".git/",
-    ".hg/",
-    ".svn/",
-    ".venv/",
-    "venv/",
-    ".tox/",
-    ".nox/",
-    ".idea/",
-    ".vscode/",
-    ".pytest_cache/",
-    ".mypy_cache/",
-    ".ruff_cache/",
-    ".hypothesis/",
-    "node_modules/",
-    ".DS_Store",
-    ".coverage",
-    ".env*",
-    ".lambdabuild-*/",
+    *("__pycache__/", "*.pyc", "*.pyo", "*.dist-info/", "*.egg-info/"),
+    *(".git", ".gitignore", ".gitattributes", ".gitmodules", ".hg/", ".svn/", ".lambdaignore"),
+    *(".venv", "venv/", ".tox/", ".nox/", ".direnv/", "node_modules/"),
+    *(".cache/", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".ipynb_checkpoints/"),
+    *(".aws-sam/", ".serverless/", ".terraform/", ".lambdabuild-*/"),
+    *(".idea/", ".vscode/", ".DS_Store", ".coverage", ".env*"),
 )
 """What is never packaged from a source folder unless a ``keep`` pattern names it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """Built-in rules and the user's patterns, which decide by path alone. ``keep`` wins over every rule."""
+class Pattern:
+    """One line of gitignore syntax."""
 
-    rules: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    _dropped: GitIgnoreSpec = field(init=False, repr=False, compare=False)
-    _kept: GitIgnoreSpec = field(init=False, repr=False, compare=False)
+    text: str
+    """As it is written."""
+    origin: str
+    """Where, for messages."""
+    negated: bool
+    body: str
+    """Without the exclamation mark."""
+    of_name: bool
+    """Whether it is matched with a name in whatever folder, not with a path."""
+    regex: re.Pattern[str]
+
+    def __str__(self) -> str:
+        return f'"{self.text}" ({self.origin})'
+
+
+@dataclass(frozen=True, slots=True)
+class PatternList:
+    """Patterns as they follow each other in one place; of those that match a path the last one decides."""
+
+    patterns: tuple[Pattern, ...] = ()
+    base: str = ""
+    """The folder that they are relative to, with a slash at its end; all paths that are asked for are below it."""
+
+    def find(self, path: str, *, folder: bool) -> Pattern | None:
+        """The pattern that decides on this file or folder by itself, whatever was decided on the folders above."""
+        path = path[len(self.base) :] + ("/" if folder else "")
+        name = path[path.rfind("/", 0, -1) + 1 :]
+        for pattern in reversed(self.patterns):
+            if pattern.regex.fullmatch(name if pattern.of_name else path):
+                return pattern
+        return None
+
+    def ways(self) -> PatternList:
+        """Patterns of the folders below which a path may lie that these patterns match."""
+        lines = (way for pattern in self.patterns if not pattern.negated for way in each_way(pattern.body))
+        return parse_patterns(lines, origin="", base=self.base)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rules say of one file or folder."""
+
+    dropped: Pattern | None = None
+    """The pattern that leaves it out."""
+    included: bool = True
+    kept: bool = False
+
+    @property
+    def taken(self) -> bool:
+        return self.kept or (self.included and self.dropped is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Patterns that decide by path alone, from the top down.
+
+    What ``never`` or ``dropped`` matches is left out; in ``dropped`` later lists overrule earlier ones. As in git,
+    nothing in a folder that is left out can be taken back by a negated pattern. With an ``include`` list only what it
+    matches is left. ``keep`` wins over all. In these two a pattern of a folder holds for what is in it, until a
+    later one says otherwise.
+    """
+
+    never: PatternList
+    ignored: tuple[PatternList, ...] = ()
+    """Of the project's .gitignore files, the outermost first."""
+    dropped: tuple[PatternList, ...] = ()
+    include: PatternList = PatternList()
+    keep: PatternList = PatternList()
+    _to_included: PatternList = field(init=False, repr=False, compare=False)
+    _to_kept: PatternList = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_dropped", GitIgnoreSpec.from_lines((*self.rules, *self.exclude)))
-        object.__setattr__(self, "_kept", GitIgnoreSpec.from_lines(self.keep))
+        object.__setattr__(self, "_to_included", self.include.ways())
+        object.__setattr__(self, "_to_kept", self.keep.ways())
+
+    def also_ignoring(self, ignored: PatternList) -> Rules:
+        """The rules inside a folder that has a .gitignore."""
+        return replace(self, ignored=(*self.ignored, ignored))
+
+    def top(self) -> Standing:
+        """What holds above all paths."""
+        return Standing(included=not self.include.patterns)
+
+    def judge(self, above: Standing, path: str, *, folder: bool) -> Standing:
+        """What holds for a file or folder in a folder for which ``above`` holds."""
+        include, keep = self.include.find(path, folder=folder), self.keep.find(path, folder=folder)
+        return Standing(
+            dropped=above.dropped or self._find_drop(path, folder=folder),
+            included=not include.negated if include else above.included,
+            kept=not keep.negated if keep else above.kept,
+        )
+
+    def leads_on(self, standing: Standing, folder: str) -> bool:
+        """Whether something that is packaged may lie in a folder."""
+        if standing.taken or (standing.dropped is None and self._to_included.find(folder, folder=True)):
+            return True
+        return self._to_kept.find(folder, folder=True) is not None
 
     def takes(self, path: str) -> bool:
-        """Whether the file at this path, relative to the artifact's root, is packaged."""
-        return not self._dropped.match_file(path) or self._kept.match_file(path)
+        """Whether the file at this path is packaged."""
+        standing = self.top()
+        end = path.find("/")
+        while end != -1:
+            standing = self.judge(standing, path[:end], folder=True)
+            end = path.find("/", end + 1)
+        return self.judge(standing, path, folder=False).taken
 
-    def may_hold_kept(self, folder: str) -> bool:
-        """Whether a folder is worth walking: False when everything in it is dropped and nothing can be kept."""
-        return bool(self.keep) or not self._dropped.match_file(folder.rstrip("/") + "/")
+    def _find_drop(self, path: str, *, folder: bool) -> Pattern | None:
+        never = self.never.find(path, folder=folder)
+        if never is not None:
+            return never
+        for patterns in reversed((*self.ignored, *self.dropped)):
+            found = patterns.find(path, folder=folder)
+            if found is not None:
+                return None if found.negated else found
+        return None
+
+
+def parse_patterns(lines: Iterable[str], *, origin: str, base: str = "") -> PatternList:
+    """A list of patterns; raises ValueError for what is none."""
+    parsed = (_parse(line, origin) for line in lines)
+    return PatternList(tuple(pattern for pattern in parsed if pattern is not None), base)
+
+
+def parse_ignore_file(text: str, *, name: str, folder: str) -> tuple[PatternList, tuple[str, ...]]:
+    """The patterns of a file like .gitignore in a folder, and what is wrong with the lines that are none.
+
+    git passes over those lines.
+    """
+    patterns, problems = [], []
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        origin = f"{name}:{number}"
+        try:
+            pattern = _parse(line.removesuffix("\r"), origin)
+        except ValueError:
+            problems.append(f'{origin}: "{line}" is not a gitignore pattern')
+        else:
+            patterns += [pattern] if pattern is not None else []
+    return PatternList(tuple(patterns), f"{folder}/"), tuple(problems)
 
 
 def distribution_rules(exclude: Iterable[str] = (), keep: Iterable[str] = ()) -> Rules:
-    return Rules(DISTRIBUTION_RULES, tuple(exclude), tuple(keep))
+    return Rules(
+        never=_SLIMMED,
+        dropped=(parse_patterns(exclude, origin="exclude"),),
+        keep=parse_patterns(keep, origin="keep"),
+    )
 
 
-def source_rules(exclude: Iterable[str] = (), keep: Iterable[str] = ()) -> Rules:
-    return Rules(SOURCE_RULES, tuple(exclude), tuple(keep))
+def source_rules(
+    exclude: Iterable[str] = (),
+    keep: Iterable[str] = (),
+    *,
+    include: Iterable[str] = (),
+    ignored: tuple[PatternList, ...] = (),
+    dropped: tuple[PatternList, ...] = (),
+    base: str = "",
+) -> Rules:
+    """``ignored`` and ``dropped`` are the lists of files, which come before ``exclude``."""
+    return Rules(
+        never=replace(_NO_SOURCES, base=base),
+        ignored=ignored,
+        dropped=(*dropped, parse_patterns(exclude, origin="exclude", base=base)),
+        include=parse_patterns(include, origin="include", base=base),
+        keep=parse_patterns(keep, origin="keep", base=base),
+    )
+
+
+def _parse(line: str, origin: str) -> Pattern | None:
+    negated, body = split_line(line)
+    if not body:
+        return None
+    of_name, anchored = anchor(body)
+    regex, _ = GitIgnoreSpecPattern.pattern_to_regex(anchored)
+    if regex is None:  # a set without its end, which matches nothing
+        return None
+    try:
+        compiled = re.compile(with_plain_sets(regex))
+    except re.error as error:
+        raise ValueError(f"{line!r}: {error}") from error
+    return Pattern(line, origin, negated, body, of_name, compiled)
+
+
+_SLIMMED = parse_patterns(DISTRIBUTION_RULES, origin="built in")
+_NO_SOURCES = parse_patterns(SOURCE_RULES, origin="built in")

@@ -3,158 +3,222 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-
-from packaging.specifiers import SpecifierSet
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.config import DEFAULT_LAYER, FunctionConfig, LayerConfig, ProjectConfig
-from lambdabuild.model.requirements import Selection
-from lambdabuild.model.target import Runtime, Target, find_runtime
+from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required
+from lambdabuild.model.report import Kind
+from lambdabuild.model.runtimes import Targets
+from lambdabuild.model.sources import Sources
+from lambdabuild.model.target import Target
 
 DEFAULT_FUNCTION = "function"
 """The name of a function that only ``--handler`` describes."""
-_NEWEST_PATCH = 99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlan:
-    """A layer: the distributions of a selection and code of the project, below ``python/``."""
+    """A layer: distributions and code of the project."""
 
     name: str
-    selection: Selection
+    target: Target
+    needs: Needs
     code: tuple[str, ...]
+    root: str
+    """The folder of the archive that is on the import path, with a slash at its end."""
+    leaves_sdk: bool
+    """Whether what only boto3 needs is left to the runtime."""
+    may_be_empty: bool
+    """Whether it is left out when there is nothing in it: nobody configured it."""
     exclude: tuple[str, ...]
     keep: tuple[str, ...]
+    gitignore: bool
 
     @property
     def file(self) -> str:
         return f"{self.name}.zip"
 
+    @property
+    def described_target(self) -> str:
+        """What it is for, for messages."""
+        return str(self.target)
+
+    def fits(self, target: Target) -> bool:
+        """Whether a function for this target can use it."""
+        return self.target == target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalPlan:
+    """A layer that somebody else published."""
+
+    name: str
+    arn: str
+    unzipped_size: int
+    distributions: Mapping[str, str]
+    """What it brings: versions by normalized name."""
+    python: str | None
+    architecture: str | None
+    """What it is for, as far as that is declared."""
+
+    def fits(self, target: Target) -> bool:
+        """Whether a function for this target can use it, as far as is known."""
+        return self.python in (None, target.runtime.python) and self.architecture in (None, target.architecture)
+
+    @property
+    def described_target(self) -> str:
+        """What it is for, for messages."""
+        return " ".join(filter(None, (self.python and f"python{self.python}", self.architecture)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionPlan:
-    """A function's archive; ``bundled`` layers are inside it (fat), the others are attached to it (slim)."""
+    """A function's archive: its code, and what it needs and its attached layers do not give."""
 
     name: str
-    handler: str
-    source: str | None
-    attached: tuple[LayerPlan, ...]
+    kind: Kind
+    target: Target
+    sources: Sources
+    needs: Needs
+    attached: tuple[LayerPlan | ExternalPlan, ...]
     bundled: tuple[LayerPlan, ...]
+    """Layers whose content is inside the archive."""
+    leaves_sdk: bool
     exclude: tuple[str, ...]
     keep: tuple[str, ...]
 
     @property
     def file(self) -> str:
-        return f"{self.name}-fat.zip" if self.bundled else f"{self.name}.zip"
+        return f"{self.name}-fat.zip" if self.kind == "fat-function" else f"{self.name}.zip"
+
+    @property
+    def attached_layers(self) -> tuple[LayerPlan, ...]:
+        """The attached layers that are made here."""
+        return tuple(layer for layer in self.attached if isinstance(layer, LayerPlan))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that one run makes, for one target."""
+    """All that one run makes."""
 
-    target: Target
     layers: tuple[LayerPlan, ...]
     functions: tuple[FunctionPlan, ...]
 
     @property
-    def separate_layers(self) -> tuple[LayerPlan, ...]:
-        """The layers that are made and those that functions are attached to, each once."""
-        return _each_once((*self.layers, *(layer for function in self.functions for layer in function.attached)))
+    def all_layers(self) -> tuple[LayerPlan, ...]:
+        """The layers that are made and those whose content is needed, each once."""
+        used = (layer for function in self.functions for layer in (*function.attached_layers, *function.bundled))
+        return _each_once((*self.layers, *used))
+
+    def without(self, names: Collection[str]) -> Plan:
+        """The plan without these layers."""
+        return Plan(
+            layers=tuple(layer for layer in self.layers if layer.name not in names),
+            functions=tuple(
+                replace(
+                    function,
+                    attached=tuple(layer for layer in function.attached if layer.name not in names),
+                    bundled=tuple(layer for layer in function.bundled if layer.name not in names),
+                )
+                for function in self.functions
+            ),
+        )
 
     @property
-    def all_layers(self) -> tuple[LayerPlan, ...]:
-        """Those and the ones whose content goes into a function."""
-        bundled = (layer for function in self.functions for layer in function.bundled)
-        return _each_once((*self.separate_layers, *bundled))
+    def targets(self) -> tuple[Target, ...]:
+        """The targets of everything, each once."""
+        targets = [layer.target for layer in self.all_layers] + [function.target for function in self.functions]
+        return tuple(dict.fromkeys(targets))
 
 
-def plan_layers(config: ProjectConfig, target: Target, names: Collection[str]) -> Plan:
-    """The named layers, or all of them. Raises UsageError for a name that is not configured."""
-    layers = _layers(config)
-    wanted = _chosen(names, layers, "layer")
-    return Plan(target=target, layers=tuple(layers[name] for name in wanted), functions=())
+def plan_layers(config: ProjectConfig, targets: Targets, names: Collection[str]) -> Plan:
+    """The named layers, or all of them. Raises UsageError for a name that is not configured, or not made here."""
+    layers = _layers(config, targets)
+    wanted = [layers[name] for name in _chosen(names, layers, "layer")]
+    for layer in wanted:
+        if isinstance(layer, ExternalPlan) and names:
+            raise UsageError(f'the layer "{layer.name}" is {layer.arn}, which is published and not built here')
+    made = (layer for layer in wanted if isinstance(layer, LayerPlan))
+    return Plan(layers=tuple(replace(layer, may_be_empty=False) for layer in made), functions=())
 
 
-def plan_slim(config: ProjectConfig, target: Target, names: Collection[str]) -> Plan:
-    """The named functions, or all of them, each slim, and the layers that they use."""
-    layers = _layers(config)
-    functions = tuple(
-        _function(config, function, attached=_used(function, layers), bundled=())
-        for function in _functions(config, names)
-    )
-    used = _each_once(layer for function in functions for layer in function.attached)
-    return Plan(target=target, layers=used, functions=functions)
+def plan_slim(config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs]) -> Plan:
+    """The named functions, or all of them, each slim, and the layers that they use.
+
+    ``found`` is what was found beside the handlers of functions that configure no dependencies.
+    """
+    functions = _functions(config, targets, names, found, kind="function")
+    used = _each_once(layer for function in functions for layer in function.attached_layers)
+    return Plan(layers=used, functions=functions)
 
 
-def plan_fat(config: ProjectConfig, target: Target, names: Collection[str]) -> Plan:
+def plan_fat(config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs]) -> Plan:
     """The named functions, or all of them, each with the content of its layers inside."""
-    layers = _layers(config)
-    functions = tuple(
-        _function(config, function, attached=(), bundled=_used(function, layers))
-        for function in _functions(config, names)
-    )
-    return Plan(target=target, layers=(), functions=functions)
+    return Plan(layers=(), functions=_functions(config, targets, names, found, kind="fat-function"))
 
 
 def _each_once(layers: Iterable[LayerPlan]) -> tuple[LayerPlan, ...]:
     return tuple({layer.name: layer for layer in layers}.values())
 
 
-def choose_runtime(
-    runtimes: Sequence[Runtime], *, asked: str | None, version_file: str | None, requires_python: str | None
-) -> Runtime:
-    """The runtime to build for: what was asked for, else ``.python-version``, else the newest that is allowed.
-
-    Raises UsageError when Lambda has no such runtime or the project's requires-python excludes it.
-    """
-    allowed = SpecifierSet(requires_python or "")
-    fitting = [runtime for runtime in runtimes if _allows(allowed, runtime)]
-    if asked is None and version_file is not None and find_runtime(fitting, version_file) is not None:
-        asked = version_file
-    if asked is None:
-        if not fitting:
-            raise UsageError(
-                f'requires-python = "{requires_python}" allows none of Lambda\'s runtimes ({_pythons(runtimes)})',
-                hint="widen requires-python in pyproject.toml",
-            )
-        return fitting[-1]
-    runtime = find_runtime(runtimes, asked)
-    if runtime is None:
-        raise UsageError(f"Lambda has no Python {asked} runtime", hint=f"choose one of {_pythons(runtimes)}")
-    if runtime not in fitting:
-        raise UsageError(
-            f'python {runtime.python} is excluded by requires-python = "{requires_python}"',
-            hint=f"choose one of {_pythons(fitting)}" if fitting else "widen requires-python in pyproject.toml",
-        )
-    return runtime
-
-
-def _allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:
-    """Whether some patch release of the runtime's Python is allowed; Lambda runs the newest ones."""
-    return any(requires_python.contains(f"{runtime.python}.{patch}") for patch in range(_NEWEST_PATCH))
-
-
-def _pythons(runtimes: Iterable[Runtime]) -> str:
-    return ", ".join(runtime.python for runtime in runtimes)
-
-
-def _layers(config: ProjectConfig) -> dict[str, LayerPlan]:
+def _layers(config: ProjectConfig, targets: Targets) -> dict[str, LayerPlan | ExternalPlan]:
     configured = config.layers or {DEFAULT_LAYER: LayerConfig(name=DEFAULT_LAYER)}
     return {
-        name: LayerPlan(
-            name=name,
-            selection=Selection(extras=layer.extras, groups=layer.groups, only_groups=layer.only_groups),
-            code=layer.code,
-            exclude=(*config.exclude, *layer.exclude),
-            keep=(*config.keep, *layer.keep),
-        )
+        name: _layer(config, layer, targets) if layer.external is None else _external(layer)
         for name, layer in configured.items()
     }
 
 
-def _functions(config: ProjectConfig, names: Collection[str]) -> list[FunctionConfig]:
+def _external(layer: LayerConfig) -> ExternalPlan:
+    assert layer.external is not None
+    return ExternalPlan(
+        name=layer.name,
+        arn=layer.external.arn,
+        unzipped_size=layer.external.unzipped_size,
+        distributions=layer.external.distributions,
+        python=layer.python,
+        architecture=layer.architecture,
+    )
+
+
+def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets) -> LayerPlan:
+    target = targets.of(layer.python, layer.architecture, owner=f"layers.{layer.name}")
+    site_packages = f"python/lib/{target.runtime.name}/site-packages/"
+    return LayerPlan(
+        name=layer.name,
+        target=target,
+        needs=_configured_needs(layer) or (NOTHING if layer.code else Locked()),
+        code=layer.code,
+        root=site_packages if layer.layout == "site-packages" else "python/",
+        leaves_sdk=layer.boto3 == "runtime",
+        may_be_empty=not config.layers,
+        exclude=(*config.exclude, *layer.exclude),
+        keep=(*config.keep, *layer.keep),
+        gitignore=config.gitignore,
+    )
+
+
+def _configured_needs(artifact: LayerConfig | FunctionConfig) -> Needs | None:
+    if isinstance(artifact.requirements, str):
+        return Required(file=artifact.requirements)
+    if artifact.requirements is not None:
+        return Required(lines=artifact.requirements)
+    if artifact.pylock is not None:
+        return LockFile(file=artifact.pylock)
+    locked = Locked(
+        package=artifact.package,
+        extras=artifact.extras,
+        groups=artifact.groups,
+        only_groups=artifact.only_groups,
+    )
+    return locked if locked != Locked() else None
+
+
+def _functions(
+    config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs], *, kind: Kind
+) -> tuple[FunctionPlan, ...]:
     if not config.functions:
         raise UsageError(
             "no function is configured",
@@ -162,30 +226,72 @@ def _functions(config: ProjectConfig, names: Collection[str]) -> list[FunctionCo
             "        or in pyproject.toml: [tool.lambdabuild.functions.NAME] with handler = "
             '"package.module.function"',
         )
-    return [config.functions[name] for name in _chosen(names, config.functions, "function")]
+    layers = _layers(config, targets)
+    wanted = (config.functions[name] for name in _chosen(names, config.functions, "function"))
+    return tuple(_function(config, one, targets, layers, found.get(one.name), kind=kind) for one in wanted)
 
 
 def _function(
     config: ProjectConfig,
     function: FunctionConfig,
+    targets: Targets,
+    layers: Mapping[str, LayerPlan | ExternalPlan],
+    found: Needs | None,
     *,
-    attached: tuple[LayerPlan, ...],
-    bundled: tuple[LayerPlan, ...],
+    kind: Kind,
 ) -> FunctionPlan:
-    return FunctionPlan(
+    needs = _configured_needs(function) or found or Locked()
+    used = _used(config, function, needs, layers)
+    plan = FunctionPlan(
         name=function.name,
-        handler=function.handler,
-        source=function.source,
-        attached=attached,
-        bundled=bundled,
+        kind=kind,
+        target=targets.of(function.python, function.architecture, owner=f"functions.{function.name}"),
+        sources=_sources(config, function),
+        needs=needs,
+        attached=used if kind == "function" else (),
+        bundled=() if kind == "function" else tuple(layer for layer in used if isinstance(layer, LayerPlan)),
+        leaves_sdk=(function.boto3 or ("bundle" if kind == "function" else "runtime")) == "runtime",
         exclude=(*config.exclude, *function.exclude),
         keep=(*config.keep, *function.keep),
     )
+    for layer in used:
+        if not layer.fits(plan.target):
+            raise UsageError(
+                f'the function "{plan.name}" is for {plan.target}, its layer "{layer.name}" for '
+                f"{layer.described_target}",
+                hint="a function and its layers share runtime and architecture: set python and architecture of one "
+                "of the two",
+            )
+    return plan
 
 
-def _used(function: FunctionConfig, layers: dict[str, LayerPlan]) -> tuple[LayerPlan, ...]:
-    names = tuple(layers) if function.layers is None else function.layers
-    return tuple(layers[name] for name in names)
+def _sources(config: ProjectConfig, function: FunctionConfig) -> Sources:
+    return Sources(
+        owner=f"functions.{function.name}",
+        handler=function.handler,
+        source=function.source,
+        folder=function.folder,
+        reachable=function.sources == "reachable",
+        include=function.include,
+        exclude=(*config.exclude, *function.exclude),
+        keep=(*config.keep, *function.keep),
+        gitignore=config.gitignore if function.gitignore is None else function.gitignore,
+    )
+
+
+def _used(
+    config: ProjectConfig,
+    function: FunctionConfig,
+    needs: Needs,
+    layers: Mapping[str, LayerPlan | ExternalPlan],
+) -> tuple[LayerPlan | ExternalPlan, ...]:
+    """The layers of a function: those it names, else all that are configured, else the one of the project's
+    dependencies when that is where its own come from."""
+    if function.layers is not None:
+        return tuple(layers[name] for name in function.layers)
+    if config.layers or isinstance(needs, Locked):
+        return tuple(layers.values())
+    return ()
 
 
 def _chosen(names: Collection[str], known: Collection[str], kind: str) -> list[str]:

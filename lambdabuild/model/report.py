@@ -70,7 +70,7 @@ class Artifact:
         shares = {f"{share.name} {share.version}": share.size for share in self.distributions}
         if self.source_size:
             shares[SOURCES] = self.source_size
-        return Sized(name=self.name, unzipped_size=self.unzipped_size, shares=shares)
+        return Sized(name=self.file, unzipped_size=self.unzipped_size, shares=shares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +80,25 @@ class Report:
     output: str
     artifacts: tuple[Artifact, ...]
     findings: tuple[Finding, ...]
+    left_out: Mapping[str, tuple[str, ...]]
+    """Modules that a handler's imports do not reach, by artifact."""
     cached: int
     """Distributions that came from the cache."""
     installed: int
     """Distributions that were installed."""
     seconds: float
-    target: str
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitPart:
+    """One of the layers that a too large one can be split into."""
+
+    name: str
+    zipped_size: int
+    unzipped_size: int
+    owners: tuple[str, ...]
+    """The distributions in it, each whole."""
 
 
 def distribution_shares(tree: Tree) -> tuple[Share, ...]:
@@ -169,6 +182,7 @@ def report_document(report: Report, *, version: str) -> dict[str, Any]:
         **manifest_document(report.artifacts, version=version),
         "output": report.output,
         "findings": findings_document(report.findings),
+        "left_out": {file: list(modules) for file, modules in report.left_out.items()},
         "distributions_cached": report.cached,
         "distributions_installed": report.installed,
         "seconds": round(report.seconds, 3),

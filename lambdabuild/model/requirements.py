@@ -1,50 +1,53 @@
-"""Pinned requirements: the distributions of a resolution, each with the one file that the target uses."""
+"""Pinned requirements: the distributions of a resolution, each with the one thing that the target gets it from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
 from packaging.tags import Tag
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from lambdabuild.errors import BuildError, PolicyError
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.model.wheels import NoWheel, find_needed_glibc, runtimes_that_take, tags_of, wheel_tags
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What a lock is asked for, in uv's words: the project's dependencies with these extras and groups."""
-
-    extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    only_groups: tuple[str, ...] = ()
-    """When not empty: these groups alone, without the project's own dependencies."""
+Kind = Literal["wheel", "sdist", "folder", "commit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """One distribution of a resolution and the file that brings it."""
+    """One distribution of a resolution and what brings it."""
 
     name: str
     """Normalized (PEP 503)."""
-    version: str
-    kind: Literal["wheel", "sdist"]
-    url: str
-    """Where the file is; may hold credentials, so it is never shown, stored or hashed."""
-    sha256: str
+    version: str | None
+    """None for a folder or a commit whose version only its build tells."""
+    kind: Kind
+    url: str = ""
+    """Of a file or a repository. It may hold credentials, so it is never shown, stored or hashed."""
+    path: str | None = None
+    """Of a folder, or of a file that no index serves; absolute, or relative to where the lock was read."""
+    sha256: str = ""
+    """Of a file; of a folder's content, once that is read."""
+    commit: str | None = None
+    subdirectory: str | None = None
+    """Where in the commit, folder or archive the distribution lies."""
     no_wheel: NoWheel | None = None
     """Why it is an sdist."""
 
     @property
     def filename(self) -> str:
+        if self.path is not None:
+            return PurePosixPath(self.path).name
         return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version}"
+        return f"{self.name} {self.version}" if self.version else self.name
 
 
 class NoUsableWheel(BuildError):
@@ -73,13 +76,14 @@ def select_pins(document: Mapping[str, Any], target: Target, runtimes: Iterable[
     try:
         lock = Pylock.from_dict(document)
     except PylockValidationError as error:
-        raise BuildError(f"uv's export is not a lock that lambdabuild can read: {error}") from error
+        raise BuildError(f"this is not a lock that lambdabuild can read: {error}") from error
     ranks = {tag: rank for rank, tag in enumerate(wheel_tags(target))}
     runtimes = tuple(runtimes)
+    environment: Any = {**target.marker_environment, "extras": frozenset(), "dependency_groups": frozenset()}
     choices = [
         _choose(package, target, ranks, runtimes)
         for package in lock.packages
-        if package.marker is None or package.marker.evaluate(target.marker_environment, context="lock_file")
+        if package.marker is None or package.marker.evaluate(environment, context="lock_file")
     ]
     refused = [choice for choice in choices if isinstance(choice, NoWheel)]
     if refused:
@@ -88,9 +92,9 @@ def select_pins(document: Mapping[str, Any], target: Target, runtimes: Iterable[
 
 
 def _choose(package: Package, target: Target, ranks: Mapping[Tag, int], runtimes: Sequence[Runtime]) -> Pin | NoWheel:
-    _refuse_other_sources(package)
-    version = str(package.version)
-    wheels = [wheel for wheel in package.wheels or () if wheel.url is not None]
+    if package.vcs is not None or package.directory is not None:
+        return _source(package)
+    wheels, sdist = _files(package)
     ranked = [
         (rank, wheel)
         for wheel in wheels
@@ -98,42 +102,86 @@ def _choose(package: Package, target: Target, ranks: Mapping[Tag, int], runtimes
     ]
     if ranked:
         wheel = min(ranked, key=lambda pair: (pair[0], pair[1].filename))[1]
-        return _pin(package, "wheel", wheel)
+        return _file(package, "wheel", wheel)
     filenames = tuple(wheel.filename for wheel in wheels)
     no_wheel = NoWheel(
         name=package.name,
-        version=version,
+        version=_version(package, next(iter(filenames), "")) or "",
         target=target,
         wheels=filenames,
         needed_glibc=find_needed_glibc(filenames, target),
         usable_by=runtimes_that_take(filenames, runtimes, target.architecture),
     )
-    if no_wheel.needed_glibc is not None or package.sdist is None or package.sdist.url is None:
+    if no_wheel.needed_glibc is not None or sdist is None:
         return no_wheel
-    return _pin(package, "sdist", package.sdist, no_wheel)
+    return _file(package, "sdist", sdist, no_wheel)
 
 
-def _pin(
+def _files(package: Package) -> tuple[Sequence[PackageWheel], PackageSdist | None]:
+    """The files of a distribution; a direct URL is one of either kind, by its name."""
+    archive = package.archive
+    if archive is None:
+        return package.wheels or (), package.sdist
+    if urlsplit(archive.url or archive.path or "").path.endswith(".whl"):
+        return (PackageWheel(url=archive.url, path=archive.path, hashes=archive.hashes),), None
+    return (), PackageSdist(url=archive.url, path=archive.path, hashes=archive.hashes)
+
+
+def _source(package: Package) -> Pin:
+    """A distribution that is built from a folder or from a commit."""
+    version = str(package.version) if package.version is not None else None
+    folder = package.directory
+    if folder is not None:
+        return Pin(
+            name=package.name, version=version, kind="folder", path=folder.path, subdirectory=folder.subdirectory
+        )
+    vcs = package.vcs
+    if vcs is None or vcs.type != "git" or vcs.url is None:
+        raise BuildError(
+            f"{package.name}: the lock takes it from a repository that is not a git repository with a URL",
+            hint="publish it to an index, or leave it out of what is packaged",
+        )
+    return Pin(
+        name=package.name,
+        version=version,
+        kind="commit",
+        url=vcs.url,
+        commit=vcs.commit_id,
+        subdirectory=vcs.subdirectory,
+    )
+
+
+def _file(
     package: Package, kind: Literal["wheel", "sdist"], file: PackageWheel | PackageSdist, why: NoWheel | None = None
 ) -> Pin:
     sha256 = file.hashes.get("sha256")
-    if sha256 is None or file.url is None:
+    if sha256 is None:
         raise PolicyError(
             f"{package.name} {package.version}: the lock gives no sha256 for {file.filename}, so it cannot be checked",
             hint=f"uv lock --refresh-package {package.name}",
         )
-    return Pin(name=package.name, version=str(package.version), kind=kind, url=file.url, sha256=sha256, no_wheel=why)
+    subdirectory = package.archive.subdirectory if package.archive is not None else None
+    return Pin(
+        name=package.name,
+        version=_version(package, file.filename),
+        kind=kind,
+        url=file.url or "",
+        path=None if file.url else file.path,
+        sha256=sha256,
+        subdirectory=subdirectory,
+        no_wheel=why,
+    )
 
 
-def _refuse_other_sources(package: Package) -> None:
-    files = [*(package.wheels or ()), *((package.sdist,) if package.sdist else ())]
-    if not any(file.url for file in files):
-        source = "repository" if package.vcs else "directory" if package.directory else "direct URL"
-        source = "local file" if files else source
-        raise BuildError(
-            f"{package.name}: the lock takes it from a {source}, which lambdabuild cannot build yet",
-            hint="publish it to an index, or leave it out of what is packaged",
-        )
+def _version(package: Package, filename: str) -> str | None:
+    """The version that the lock tells, or else the name of the file; the archive of a tag may tell none."""
+    if package.version is not None:
+        return str(package.version)
+    try:
+        parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
+        return str(parse(filename)[1])
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
 
 
 def _ways_out(no_wheel: NoWheel, newest: str | None) -> str | None:

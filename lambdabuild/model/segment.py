@@ -49,6 +49,8 @@ class Segment:
 
     name: str
     version: str
+    requires: tuple[str, ...]
+    """What it requires of others, as its metadata tells (Requires-Dist)."""
     members: tuple[Member, ...]
 
 
@@ -59,7 +61,7 @@ def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: st
     """
     inputs = (
         f"format {SEGMENT_FORMAT}",
-        f"{pin.kind} {pin.name} {pin.version} {pin.sha256}",
+        f"{pin.kind} {pin.name} {pin.version} {pin.commit or pin.sha256} {pin.subdirectory or '-'}",
         f"target {target.runtime.name} {target.uv_platform}",
         f"uv {uv}",
         f"compressor {compressor}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lambdabuild.errors import PolicyError
@@ -28,6 +28,11 @@ class Tree:
     """The files of one artifact: entries by path, in the byte order of the paths."""
 
     entries: Mapping[str, Entry]
+
+    @property
+    def members(self) -> Iterator[Member]:
+        """The members in their order in the archive."""
+        return (entry.member for entry in self.entries.values())
 
     @property
     def unzipped_size(self) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import TypeVar
 
+Choice = TypeVar("Choice", bound=str)
 Check = Callable[[str], str | None]
 """Looks at one string; returns what is wrong with it, or None."""
 
@@ -64,6 +66,18 @@ class Table:
             return None
         return value
 
+    def find_choice(self, key: str, choices: Sequence[Choice]) -> Choice | None:
+        """The one of ``choices`` that stands at ``key``, or None."""
+        text = self.find_text(key)
+        for choice in choices:
+            if choice == text:
+                return choice
+        if text is not None:
+            near = find_near(text, choices)
+            advice = f"did you mean {quote(near)}?" if near else f"expected one of {quote_all(choices)}"
+            self.note(f"{quote(text)} is no choice; {advice}", key)
+        return None
+
     def texts(self, key: str, check: Check | None = None) -> tuple[str, ...]:
         """The strings of the array at ``key`` that pass ``check``; empty if there is no array."""
         array = self.values.get(key, [])
@@ -80,12 +94,26 @@ class Table:
                 texts.append(value)
         return tuple(texts)
 
-    def flag(self, key: str) -> bool:
-        """The boolean at ``key``; False if there is none."""
-        value = self.values.get(key, False)
-        if not isinstance(value, bool):
+    def find_flag(self, key: str) -> bool | None:
+        """The boolean at ``key``, or None."""
+        value = self.values.get(key)
+        if isinstance(value, bool):
+            return value
+        if key in self.values:
             self.note(f"expected a boolean, found {kind(value)}", key)
-            return False
+        return None
+
+    def find_integer(self, key: str, *, least: int) -> int | None:
+        """The integer at ``key`` that is ``least`` or more, or None."""
+        value = self.values.get(key)
+        if key not in self.values:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.note(f"expected an integer, found {kind(value)}", key)
+            return None
+        if value < least:
+            self.note(f"expected an integer of at least {least}, found {value}", key)
+            return None
         return value
 
     def table(self, key: str) -> Table:
@@ -116,6 +144,11 @@ def kind(value: object) -> str:
 def quote(text: str) -> str:
     """``text`` as a TOML basic string, on one line."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON alone lets DEL stand
+
+
+def quote_all(words: Iterable[str]) -> str:
+    """Words as TOML strings, with commas."""
+    return ", ".join(quote(word) for word in words)
 
 
 def key_path(keys: Iterable[str | int]) -> str:

@@ -4,140 +4,239 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from lambdabuild.errors import PolicyError, UsageError
-from lambdabuild.model.handler import find_handler_problem, split_handler
+from lambdabuild.errors import UsageError
+from lambdabuild.model.handler import find_handler_problem, find_syntax_problem, split_handler
 from lambdabuild.model.paths import check_path
-from lambdabuild.model.patterns import Rules, source_rules
-from lambdabuild.model.plan import FunctionPlan, LayerPlan
+from lambdabuild.model.reachable import SUFFIX, data_of, reach
 from lambdabuild.model.segment import Member
+from lambdabuild.model.sources import Collected, Sources
+from lambdabuild.sourcefiles import Ground, SourceFile, check_link, each_file, each_module, judge_file, survey
 from lambdabuild.zipformat import pack
 
+_READ_WITH = (
+    f"it was read with Python {sys.version_info.major}.{sys.version_info.minor}; "
+    "code for a newer one needs lambdabuild to run on that"
+)
 
-def collect_function(project: Path, function: FunctionPlan, *, output: Path) -> tuple[Member, ...]:
-    """The members of a function's own code, at the root of its archive.
 
-    With a ``source`` all of that folder; without one the handler's top-level package or module, looked for in
-    ``src`` and then in the project. Raises UsageError when the handler is not there.
+def find_handler(project: Path, sources: Sources) -> Path:
+    """The file of the handler's module.
+
+    Raises UsageError when there is no such module, when it does not define the handler's attribute, and when patterns
+    leave it out of the archive.
     """
-    rules = source_rules(function.exclude, function.keep)
-    root = find_root(project, function)
-    if function.source is not None:
-        return tuple(_members(root, rules, skip=output))
-    top = split_handler(function.handler)[0].partition("/")[0]
-    folder = root / top
-    if folder.is_dir():
-        return tuple(_members(folder, rules, prefix=f"{top}/", skip=output))
-    return (_member(root / f"{top}.py", f"{top}.py"),)
+    place = _locate(project, sources)
+    if place.packaged != place.handler:
+        _survey(project, sources, place)
+    source, attribute = _read(place.handler), split_handler(sources.handler)[1]
+    with _no_warnings():
+        syntax = find_syntax_problem(source)
+        problem = syntax or find_handler_problem(source, attribute)
+    if problem is not None:
+        shown = _shown(place.handler, project)
+        raise UsageError(f"{_key(sources)}: {shown}: {problem}", hint=_READ_WITH if syntax else None)
+    return place.handler
 
 
-def find_root(project: Path, function: FunctionPlan) -> Path:
-    """The folder that becomes /var/task, where the handler was found; raises UsageError when it is in none."""
-    key = f'functions.{function.name}.handler = "{function.handler}"'
-    if function.source is not None:
-        roots = [project / function.source]
-        if not roots[0].is_dir():
-            raise UsageError(
-                f'functions.{function.name}.source = "{function.source}": {roots[0]} is not a folder',
-                hint="source is the folder, relative to pyproject.toml, in which the handler's module lies",
-            )
-    else:
-        roots = [root for root in (project / "src", project) if root.is_dir()]
-    module, attribute = split_handler(function.handler)
-    for root in roots:
-        for path in (root / f"{module}.py", root / module / "__init__.py"):
-            if path.is_file():
-                problem = find_handler_problem(path.read_text(encoding="utf-8"), attribute)
-                if problem is not None:
-                    raise UsageError(f"{key}: {_shown(path, project)}: {problem}")
-                return root
-    raise UsageError(f"{key}: there is no module {module}.py in {_all(roots, project)}", hint=_near(roots, module))
+def collect_sources(project: Path, sources: Sources, *, output: Path) -> Collected:
+    """A function's own code, at the root of its archive.
+
+    With a ``source`` or ``folder`` all of that folder; else with a handler of a path (``functions/simple.handler``)
+    that file; else the handler's top-level package or module. Raises UsageError when the handler is not there,
+    PolicyError for what may not be packaged.
+    """
+    place = _locate(project, sources)
+    if place.packaged == place.handler:
+        return Collected(members=(_lone_member(place.handler, place.base),), left_out=())
+    ground = _survey(project, sources, place)
+    files = tuple(each_file(ground, output=output))
+    taken = _reachable(files, place, sources) if sources.reachable else files
+    left_out = {file.relative for file in files} - {file.relative for file in taken}
+    return Collected(
+        members=tuple(_member(file.path, file.relative) for file in taken),
+        left_out=tuple(sorted(path for path in left_out if path.endswith(SUFFIX))),
+    )
 
 
-def collect_code(project: Path, layer: LayerPlan, *, output: Path) -> tuple[Member, ...]:
+def collect_code(
+    project: Path,
+    code: tuple[str, ...],
+    *,
+    owner: str,
+    exclude: tuple[str, ...],
+    keep: tuple[str, ...],
+    gitignore: bool,
+    output: Path,
+) -> tuple[Member, ...]:
     """The members of a layer's ``code``: each path under its own name. Raises UsageError for one that is missing."""
-    rules = source_rules(layer.exclude, layer.keep)
     members: list[Member] = []
-    for number, code in enumerate(layer.code):
-        path = project / code
+    for number, name in enumerate(code):
+        path = project / name
         if path.is_dir():
-            members += _members(path, rules, prefix=f"{path.name}/", skip=output)
+            ground = survey(project, path.parent, path, exclude=exclude, keep=keep, gitignore=gitignore)
+            members += (_member(file.path, file.relative) for file in each_file(ground, output=output))
         elif path.is_file():
-            members.append(_member(path, path.name))
+            members.append(_lone_member(path, project, name=path.name))
         else:
             raise UsageError(
-                f'layers.{layer.name}.code[{number}] = "{code}": {path} does not exist',
+                f'{owner}.code[{number}] = "{name}": {path} does not exist',
                 hint="code lists folders and files relative to pyproject.toml",
             )
     return tuple(members)
 
 
-def _members(root: Path, rules: Rules, *, prefix: str = "", skip: Path) -> Iterator[Member]:
-    for path, relative in _walk(root, prefix, rules, (root.resolve(),)):
-        if rules.takes(relative) and not path.resolve().is_relative_to(skip.resolve()):
-            yield _member(path, relative)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    base: Path
+    """The folder that becomes the archive's root."""
+    packaged: Path
+    """What of it is packaged: all, a folder in it, or the file of the handler's module."""
+    handler: Path
 
 
-def _walk(folder: Path, prefix: str, rules: Rules, above: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
-    """Files below a folder in a fixed order, symbolic links followed as long as they stay inside and do not loop.
+def _locate(project: Path, sources: Sources) -> _Place:
+    """Where the handler's module is; raises UsageError when it is nowhere."""
+    module = split_handler(sources.handler)[0]
+    whole = sources.source if sources.source is not None else sources.folder
+    if whole is not None:
+        roots = [
+            _find_folder(project, whole, key=f"{sources.owner}.{'folder' if sources.source is None else 'source'}")
+        ]
+    elif "/" in sources.handler:
+        roots = [project]
+    else:
+        roots = [root for root in (project / "src", project) if root.is_dir()]
+    for root in roots:
+        for handler in (root / module / "__init__.py", root / f"{module}.py"):  # in the order in which Python looks
+            if handler.is_file():
+                return _Place(base=root, packaged=_packaged(root, handler, sources), handler=handler)
+    raise UsageError(
+        f"{_key(sources)}: there is no module {module}.py in {_either(roots, project)}", hint=_near(roots, sources)
+    )
 
-    ``above`` are the real folders that lead here, the outermost first.
-    """
-    for item in sorted(os.scandir(folder), key=lambda item: os.fsencode(item.name)):
-        path, relative = Path(item.path), prefix + item.name
-        if item.is_dir() and not rules.may_hold_kept(relative):
-            continue
-        if item.is_symlink() and rules.takes(relative):
-            _check_link(path, above)
-        if item.is_dir():
-            yield from _walk(path, f"{relative}/", rules, (*above, path.resolve()))
-        elif item.is_file():
-            yield path, relative
+
+def _packaged(root: Path, handler: Path, sources: Sources) -> Path:
+    if sources.source is not None or sources.folder is not None:
+        return root
+    if "/" in sources.handler:
+        return handler.parent if handler.name == "__init__.py" else handler
+    return root / handler.relative_to(root).parts[0]
 
 
-def _check_link(path: Path, above: tuple[Path, ...]) -> None:
-    target = os.readlink(path)  # noqa: PTH115  (as it is written, for the message)
-    hint = "replace the link by a copy, or exclude it"
+def _survey(project: Path, sources: Sources, place: _Place) -> Ground:
+    """What decides on a function's files; raises UsageError when that leaves out the handler's module."""
+    ground = survey(
+        project,
+        place.base,
+        place.packaged,
+        include=sources.include,
+        exclude=sources.exclude,
+        keep=sources.keep,
+        gitignore=sources.gitignore,
+    )
+    standing = judge_file(ground, place.handler)
+    if not standing.taken:
+        path = place.handler.relative_to(place.base).as_posix()
+        reason = standing.dropped or "include, which does not name it"
+        raise UsageError(
+            f"{_key(sources)}: {_shown(place.handler, project)} is left out by {reason}",
+            hint=f'keep = ["/{path}"] takes it all the same',
+        )
+    return ground
+
+
+def _reachable(files: Iterable[SourceFile], place: _Place, sources: Sources) -> tuple[SourceFile, ...]:
+    """The modules that the handler's imports reach and those that are kept, each with the data of its package."""
+    by_path = {file.relative: file for file in files}
+    kept = {path for path, file in by_path.items() if file.kept}
+    starts = {path for path in kept if path.endswith(SUFFIX)} | {place.handler.relative_to(place.base).as_posix()}
     try:
-        real = path.resolve(strict=True)
-    except FileNotFoundError as error:
-        raise PolicyError(f"{path} -> {target}: the symbolic link dangles", hint=hint) from error
-    except (OSError, RuntimeError) as error:  # ELOOP; a RuntimeError before Python 3.13
-        raise PolicyError(f"{path} -> {target}: the symbolic link loops", hint=hint) from error
-    if not real.is_relative_to(above[0]):
-        raise PolicyError(f"{path} -> {target}: the symbolic link leaves {above[0]}", hint=hint)
-    if real in above:
-        raise PolicyError(f"{path} -> {target}: the symbolic link loops", hint=hint)
+        with _no_warnings():
+            reached = reach(starts, by_path, lambda path: _read(by_path[path].path))
+    except SyntaxError as error:
+        line = f":{error.lineno}" if error.lineno else ""
+        raise UsageError(
+            f'{sources.owner}.sources = "reachable": {error.filename}{line}: {error.msg}', hint=_READ_WITH
+        ) from error
+    taken = reached | kept | data_of(reached, by_path)
+    return tuple(file for path, file in by_path.items() if path in taken)
+
+
+def _lone_member(path: Path, base: Path, *, name: str | None = None) -> Member:
+    """A file that is asked for by name: patterns do not matter to it."""
+    if path.is_symlink():
+        check_link(path, (base.resolve(),))
+    return _member(path, name or path.relative_to(base).as_posix())
 
 
 def _member(path: Path, relative: str) -> Member:
     check_path(relative)
+    content = _read(path)
+    executable = path.stat().st_mode & 0o100
+    return pack(relative, 0o755 if executable else 0o644, content)
+
+
+def _read(path: Path) -> bytes:
     try:
-        executable = path.stat().st_mode & 0o100
-        return pack(relative, 0o755 if executable else 0o644, path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _near(roots: list[Path], module: str) -> str:
+def _find_folder(project: Path, name: str, *, key: str) -> Path:
+    folder = project / name
+    if folder.is_dir():
+        return folder
+    above = next(above for above in folder.parents if above.is_dir())
+    first, *rest = folder.relative_to(above).parts
+    beside = next(os.walk(above), ("", [], []))[1]
+    near = (above.joinpath(one, *rest) for one in difflib.get_close_matches(first, sorted(beside), n=3))
+    meant = [path.relative_to(project).as_posix() for path in near if path.is_dir()]
+    hint = (
+        f'did you mean "{meant[0]}"?'
+        if meant
+        else "name the folder of the handler's module, as seen from pyproject.toml"
+    )
+    raise UsageError(f'{key} = "{name}": {folder} is not a folder', hint=hint)
+
+
+def _near(roots: Iterable[Path], sources: Sources) -> str:
     """A hint that names the module most like the one that was asked for."""
+    module, attribute = split_handler(sources.handler)
     found = {
-        path.relative_to(root).with_suffix("").as_posix(): path
+        path.relative_to(root).with_suffix("").as_posix().removesuffix("/__init__")
         for root in roots
-        for path in root.rglob("*.py")
-        if ".venv" not in path.parts
+        for path in each_module(root)
     }
     near = difflib.get_close_matches(module, sorted(found), n=1)
-    if near:
-        return f"did you mean {near[0].replace('/', '.')}?"
-    return "a handler is package.module.function, relative to source"
+    if not near:
+        return "a handler is package.module.function, relative to source"
+    meant = near[0] if "/" in sources.handler else near[0].replace("/", ".")
+    return f'did you mean "{meant}.{attribute}"?'
 
 
-def _all(roots: list[Path], project: Path) -> str:
+def _key(sources: Sources) -> str:
+    return f'{sources.owner}.handler = "{sources.handler}"'
+
+
+def _either(roots: Iterable[Path], project: Path) -> str:
     return " or ".join(_shown(root, project) for root in roots)
 
 
 def _shown(path: Path, project: Path) -> str:
     return path.relative_to(project).as_posix() if path != project else str(project)
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Reading code must not tell of its invalid escape sequences."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

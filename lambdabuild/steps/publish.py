@@ -23,6 +23,15 @@ from lambdabuild.zipformat import write_zip
 _STAGE = ".lambdabuild-"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """An archive that stands on the disk."""
+
+    sha256: str
+    """Hex."""
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A folder beside the artifacts in which the new ones are complete before they take their places."""
@@ -32,8 +41,8 @@ class Stage:
     earlier: tuple[Artifact, ...]
     """What the manifest of earlier builds tells of."""
 
-    def write(self, file: str, members: Iterable[Member], *, epoch: int | None) -> tuple[str, int]:
-        """Write an archive, read it back, and return its sha256 and size.
+    def write(self, file: str, members: Iterable[Member], *, epoch: int | None) -> Written:
+        """Write an archive, and read it back.
 
         Raises MachineError when the disk is full or gives other bytes than were written.
         """
@@ -48,12 +57,21 @@ class Stage:
             raise MachineError(f"{self.output / file} cannot be written: {error.strerror}") from error
         if found != claimed:
             raise MachineError(f"{self.output / file} did not read back as it was written", hint="check the disk")
-        return claimed, path.stat().st_size
+        return Written(sha256=claimed, size=path.stat().st_size)
 
     def commit(self, artifacts: Collection[Artifact], *, clean: bool) -> None:
         """Move the archives to their places and write the manifest: these artifacts and, unless ``clean``, the earlier
-        ones that still stand. ``clean`` removes the earlier ones."""
+        ones that still stand. ``clean`` removes the earlier ones.
+
+        Raises UsageError, before anything is moved, when a folder stands where an archive goes.
+        """
         made = {artifact.file for artifact in artifacts}
+        for file in sorted(made):
+            if (self.output / file).is_dir():
+                raise UsageError(
+                    f"{self.output / file} is a folder, and an artifact goes there",
+                    hint="remove it, or choose another folder with --output",
+                )
         earlier = [artifact for artifact in self.earlier if artifact.file not in made]
         kept = [] if clean else [artifact for artifact in earlier if _stands(self.output, artifact)]
         manifest = self.folder / MANIFEST
@@ -75,7 +93,7 @@ def staging(output: Path, *, locks: Path, waiting: Callable[[], None]) -> Iterat
     """
     locks.mkdir(parents=True, exist_ok=True)
     lock = locks / f"{hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]}.lock"
-    made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    made = [folder for folder in (output, *output.parents) if not _exists(folder)]
     try:
         with held(lock, waiting=waiting):
             folder = _make_stage(output)
@@ -100,6 +118,13 @@ def _make_stage(output: Path) -> Path:
             f"the output folder {output} cannot be written: {error.strerror}",
             hint="choose another with --output, or mend its permissions",
         ) from error
+
+
+def _exists(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # above it is a folder that may not be entered, or its name is too long: making it will tell
+        return False
 
 
 def _stands(output: Path, artifact: Artifact) -> bool:

@@ -1,15 +1,35 @@
-"""The project's lock to pins: ``uv export --locked``, and the one file of each distribution that the target takes."""
+"""Needs to pins: what uv makes of a lock, of requirements or of a script, and the files that the target takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambdabuild import configfile, uv
-from lambdabuild.errors import PolicyError
-from lambdabuild.model.requirements import NoUsableWheel, Pin, Selection, select_pins
+from lambdabuild.builders.trees import folder_digest
+from lambdabuild.cache import Cache
+from lambdabuild.errors import PolicyError, UsageError
+from lambdabuild.model.forwarding import forwarded_without_credentials
+from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
+from lambdabuild.model.requirement_files import references, requirement_lines
+from lambdabuild.model.requirements import NoUsableWheel, Pin, select_pins
 from lambdabuild.model.target import Runtime, Target
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s\"]+@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What needs come to for one target."""
+
+    pins: tuple[Pin, ...]
+    """By name."""
+    direct: tuple[str, ...]
+    """What the needs themselves name, as requirements (PEP 508); the rest is there because of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +38,12 @@ class Resolver:
 
     project: Path
     binary: Path
+    uv_version: str
     environ: Mapping[str, str]
     runtimes: Sequence[Runtime]
+    cache: Cache
+    upgrade: bool
+    """Resolve requirements that are not pinned anew, though they did not change."""
 
     def lock(self) -> None:
         """``uv lock``: writes uv.lock when it is missing or stale, and nothing otherwise."""
@@ -27,26 +51,90 @@ class Resolver:
         if done.returncode != 0:
             raise uv.failure("uv lock", done.stderr)
 
-    def resolve(self, selection: Selection, target: Target) -> tuple[Pin, ...]:
-        """The pins of a selection for a target, by name.
+    def resolve(self, needs: Needs, target: Target, *, owner: str) -> Resolution:
+        """The pins of needs for a target; ``owner`` is whose they are, for messages: ``functions.api``.
 
         Raises PolicyError for a lock that is missing or stale, NoUsableWheel for distributions that the target
-        cannot have, and what ``uv.failure`` gives for anything else that uv refuses.
+        cannot have, UsageError for a file that is missing, and what ``uv.failure`` gives for anything else that uv
+        refuses.
         """
-        done = uv.run(self.binary, uv.export_command(selection), cwd=self.project, environ=self.environ)
-        if done.returncode != 0:
-            raise self._lock_error(done.stderr) or uv.failure("reading the lock (uv export)", done.stderr)
-        document = configfile.parse_toml(done.stdout, origin="uv export")
+        if needs == NOTHING:
+            return Resolution(pins=(), direct=())
+        text, base = self._lock_text(needs, target, owner)
+        document = configfile.parse_toml(text, origin="uv")
         try:
-            return select_pins(document, target, self.runtimes)
+            pins = select_pins(document, target, self.runtimes)
         except NoUsableWheel as error:
             newest = {name: version for name in error.names if (version := self._find_newest(name, target))}
             raise NoUsableWheel(error.refused, newest=newest) from None
+        return Resolution(pins=tuple(_located(pin, base) for pin in pins), direct=tuple(self._direct(needs)))
+
+    def _lock_text(self, needs: Needs, target: Target, owner: str) -> tuple[str, Path]:
+        """A pylock.toml, and the folder that its paths are relative to."""
+        if isinstance(needs, Locked):
+            return self._exported(uv.export_command(needs)), self.project
+        if isinstance(needs, LockFile):
+            path = self._existing(needs.file, f"{owner}.pylock")
+            return configfile.read_text(path), path.parent
+        if isinstance(needs, Script):
+            path = self._existing(needs.file, f"{owner}.handler")
+            if path.with_name(f"{path.name}.lock").exists():
+                return self._exported(uv.export_script_command(needs.file)), self.project
+            return self._compiled(needs.file, None, [path], target, what=needs.file), self.project
+        if needs.file is not None:
+            files = list(_closure(self._existing(needs.file, f"{owner}.requirements")))
+            return self._compiled(needs.file, None, files, target, what=needs.file), self.project
+        what = f"{owner}.requirements"
+        return self._compiled("-", "\n".join(needs.lines), [], target, what=what), self.project
+
+    def _exported(self, argv: tuple[str, ...]) -> str:
+        done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ)
+        if done.returncode != 0:
+            raise self._lock_error(done.stderr) or uv.failure("reading the lock (uv export)", done.stderr)
+        return done.stdout
+
+    def _compiled(self, file: str, stdin: str | None, files: Sequence[Path], target: Target, *, what: str) -> str:
+        """A resolution of requirements, kept until what went into it changes; ``what`` names them in messages."""
+        settings = configfile.read_toml(self.project / configfile.PYPROJECT).get("tool", {}).get("uv", {})
+        inputs = [
+            *(f"{path.name}\0{configfile.read_text(path)}" for path in files),
+            stdin or "",
+            str(target),
+            self.uv_version,
+            json.dumps(settings, sort_keys=True, default=str),
+            json.dumps(forwarded_without_credentials(self.environ), sort_keys=True),
+        ]
+        key = hashlib.sha256("\0\0".join(inputs).encode()).hexdigest()
+        known = None if self.upgrade else self.cache.find_resolution(key)
+        if known is not None:
+            return known
+        argv = uv.compile_command(file, target)
+        done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ, stdin=stdin)
+        if done.returncode != 0:
+            raise uv.failure(f"resolving {what}", done.stderr)
+        text = _USERINFO.sub("", done.stdout)
+        self.cache.store_resolution(key, text)
+        return text
+
+    def _direct(self, needs: Needs) -> Iterator[str]:
+        if isinstance(needs, Locked):
+            yield from configfile.read_direct(self.project, needs)
+        elif isinstance(needs, Required) and needs.file is not None:
+            for path in _closure(self.project / needs.file, constraints=False):
+                yield from requirement_lines(configfile.read_text(path))
+        elif isinstance(needs, Required):
+            yield from needs.lines
+
+    def _existing(self, file: str, what: str) -> Path:
+        path = self.project / file
+        if not path.is_file():
+            raise UsageError(f'{what} = "{file}": {path} does not exist', hint="paths are relative to pyproject.toml")
+        return path
 
     def _lock_error(self, stderr: str) -> PolicyError | None:
         hint = f"uv lock --project {self.project}   (or add --lock to this command)"
         if "Unable to find lockfile" in stderr:
-            return PolicyError(f"{self.project} has no uv.lock", hint=hint)
+            return PolicyError(f"{self.project} has no uv.lock", hint=configfile.other_lock_hint(self.project) or hint)
         if "needs to be updated" in stderr:
             return PolicyError(f"{self.project}: uv.lock is older than what pyproject.toml asks for", hint=hint)
         return None
@@ -56,3 +144,31 @@ class Resolver:
         done = uv.run(self.binary, uv.newest_command(name, target), cwd=self.project, environ=self.environ, stdin=name)
         version = done.stdout.strip().partition("==")[2].partition(" ")[0]
         return version or None if done.returncode == 0 else None
+
+
+def _located(pin: Pin, base: Path) -> Pin:
+    """The pin with an absolute path, and for a folder with the digest of what is in it."""
+    if pin.path is None:
+        return pin
+    path = (base / pin.path).resolve()
+    if not path.exists():
+        raise UsageError(f"{pin}: {path} does not exist", hint="the lock names it; lock again after moving things")
+    return replace(pin, path=str(path), sha256=pin.sha256 or folder_digest(path))
+
+
+def _closure(path: Path, above: tuple[Path, ...] = (), *, constraints: bool = True) -> Iterator[Path]:
+    """A requirements file and all that it names with -r, and with -c, each relative to the one that holds it.
+
+    Raises UsageError for a file that is missing, and for a circle.
+    """
+    yield path
+    for reference in references(configfile.read_text(path)):
+        if reference.constrains and not constraints:
+            continue
+        other = (path.parent / reference.path).resolve()
+        where = f"{path}:{reference.line}: {reference.path}"
+        if other in (*above, path.resolve()):
+            raise UsageError(f"{where}: the requirements files name each other in a circle")
+        if not other.is_file():
+            raise UsageError(f"{where}: {other} does not exist")
+        yield from _closure(other, (*above, path.resolve()), constraints=constraints)

@@ -70,8 +70,9 @@ def validate(checked: Sequence[Checked], *, direct_upload: bool) -> list[Finding
     for function in functions:
         layers = [_layer(name, function, by_file) for name in function.layers or ()]
         findings += check_unzipped(function.sized, [layer.sized for layer in layers])
-    if not functions:
-        for one in checked:
+    used = {name for function in functions for name in function.layers or ()}
+    for one in checked:
+        if one.layers is None and one.path.name not in used:
             findings += check_unzipped(None, [one.sized])
     return findings
 

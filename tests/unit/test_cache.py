@@ -20,7 +20,14 @@ from tests.unprivileged import public_folder, run_unprivileged
 
 KEY = "ab" * 32
 TEXT = "text that deflates well, " * 20
-DEMO = segment("demo", "1.0", member("demo/a.py", TEXT), member("demo/é.bin", b"\0\xff", 0o755), member("empty"))
+DEMO = segment(
+    "demo",
+    "1.0",
+    member("demo/a.py", TEXT),
+    member("demo/é.bin", b"\0\xff", 0o755),
+    member("empty"),
+    requires=("one>=1", "zwei; extra == 'é'"),
+)
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ def described(found: Segment | None) -> list[tuple[object, ...]]:
 def test_what_is_stored_is_found(cache: Cache) -> None:
     stored = cache.store(KEY, DEMO)
     assert stored == cache.find(KEY)
-    assert (stored.name, stored.version) == ("demo", "1.0")
+    assert (stored.name, stored.version, stored.requires) == ("demo", "1.0", DEMO.requires)
     assert described(stored) == described(DEMO)
     assert all(isinstance(one.data, Slice) and one.data.file == entry(cache) for one in stored.members)
     assert files(cache) == [f"{KEY}.segment"]
@@ -174,11 +181,12 @@ from lambdabuild.cache import Cache
 from lambdabuild.errors import MachineError
 from lambdabuild.model.segment import Segment
 from lambdabuild.zipformat import pack
+NOISE = bytes(range(256))
 cache = Cache(Path(sys.argv[1]))
 cache.ensure()
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
-    cache.store("ab" * 32, Segment(name="demo", version="1.0", members=(pack("a", 0o644, bytes(range(256)) * 1000),)))
+    cache.store("ab" * 32, Segment(name="demo", version="1.0", requires=(), members=(pack("a", 0o644, NOISE * 1000),)))
 except MachineError as error:
     print(error.message)
 """
@@ -196,10 +204,11 @@ from pathlib import Path
 from lambdabuild.cache import Cache
 from lambdabuild.model.segment import Segment
 from lambdabuild.zipformat import pack
+NOISE = bytes(range(256))
 cache = Cache(Path(sys.argv[1]))
 sys.stdin.readline()
 cache.ensure()
-demo = Segment(name="demo", version="1.0", members=(pack("a", 0o644, bytes(range(256)) * 100),))
+demo = Segment(name="demo", version="1.0", requires=(), members=(pack("a", 0o644, NOISE * 100),))
 for _ in range(50):
     assert cache.store("ab" * 32, demo).members[0].sha256 == demo.members[0].sha256
     assert cache.find("ab" * 32) is not None

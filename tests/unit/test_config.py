@@ -1,8 +1,9 @@
-"""model.config, model.configvalues and model.typed: whole messages, and agreement with the published schema."""
+"""model.config and what it is made of, model.typed: whole messages, and agreement with the published schema."""
 
 from __future__ import annotations
 
 import importlib.resources
+import itertools
 import json
 import re
 from datetime import date, datetime, time
@@ -20,17 +21,23 @@ from lambdabuild.model.config import (
     FUNCTION_KEYS,
     LAYER_KEYS,
     PROJECT_KEYS,
+    ExternalLayer,
     FunctionConfig,
     LayerConfig,
     ProjectConfig,
     parse_config,
 )
+from lambdabuild.model.configdependencies import BOTO3
+from lambdabuild.model.configfunction import SOURCES
+from lambdabuild.model.configlayer import LAYOUTS
 from lambdabuild.model.configvalues import find_image_problem
+from lambdabuild.model.target import ARCHITECTURES
 from lambdabuild.model.typed import find_near, key_path, kind, quote
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 SCHEMA = json.loads((importlib.resources.files("lambdabuild.resources") / "config.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
+ARN = "arn:aws:lambda:eu-central-1:123456789012:layer:pandas_3-1:7"
 
 
 def parse(toml: str, *, project: str = '[project]\nname = "shop"\n') -> ProjectConfig:
@@ -70,6 +77,10 @@ def table(body: str) -> str:
     return f"[tool.lambdabuild]\n{body}"
 
 
+def external(body: str = "") -> str:
+    return layer(f'arn = "{ARN}"\nunzipped-size = 4096\n{body}')
+
+
 def default_config(**values: Any) -> ProjectConfig:
     return ProjectConfig(name="shop", **values)
 
@@ -89,12 +100,18 @@ architecture = "arm64"
 output = "build/zips"
 image = "mirror.example/lambda/python:{python}-{architecture}"
 direct-upload = true
+gitignore = false
 exclude = ["*.md", "!README.md"]
 keep = ["tests/data/"]
 
 [tool.lambdabuild.layers.zebra]
 groups = ["data"]
 extras = ["fast"]
+package = "Shop.Core"
+layout = "site-packages"
+python = "python3.14"
+architecture = "x86_64"
+boto3 = "runtime"
 code = ["./src/shared/", "lib//settings.py"]
 exclude = ["*.c"]
 keep = ["numpy/_core/tests/_natype.py"]
@@ -102,12 +119,32 @@ keep = ["numpy/_core/tests/_natype.py"]
 [tool.lambdabuild.layers.apple]
 only-groups = ["ml"]
 
+[tool.lambdabuild.layers.pandas]
+arn = "arn:aws:lambda:eu-central-1:123456789012:layer:pandas_3-1:7"
+unzipped-size = 104857600
+distributions = ["NumPy==2.2.6", "zope.interface == 8.00"]
+python = "3.12"
+architecture = "x86_64"
+
 [tool.lambdabuild.functions.worker]
 handler = "functions/worker/main.handle"
 source = "functions/worker/"
-layers = ["apple", "zebra"]
+sources = "reachable"
+include = ["*.py", "schema.sql"]
 exclude = ["*.sql"]
 keep = ["schema.sql"]
+gitignore = true
+layers = ["apple", "zebra"]
+python = "python3.14"
+architecture = "x86_64"
+groups = ["data"]
+extras = ["fast"]
+package = "worker"
+boto3 = "bundle"
+
+[tool.lambdabuild.functions.users]
+handler = "./functions//users::handler.process"
+requirements = [" requests[socks] >= 2 ; python_version > '3' ", "own @ git+https://git.example/own@v1"]
 
 [tool.lambdabuild.functions.api]
 handler = "shop.api.handler"
@@ -121,6 +158,7 @@ FULL_CONFIG = ProjectConfig(
     output="build/zips",
     image="mirror.example/lambda/python:{python}-{architecture}",
     direct_upload=True,
+    gitignore=False,
     exclude=("*.md", "!README.md"),
     keep=("tests/data/",),
     layers={
@@ -128,20 +166,51 @@ FULL_CONFIG = ProjectConfig(
             name="zebra",
             groups=("data",),
             extras=("fast",),
+            package="Shop.Core",
+            layout="site-packages",
+            python="3.14",
+            architecture="x86_64",
+            boto3="runtime",
             code=("src/shared", "lib/settings.py"),
             exclude=("*.c",),
             keep=("numpy/_core/tests/_natype.py",),
         ),
         "apple": LayerConfig(name="apple", only_groups=("ml",)),
+        "pandas": LayerConfig(
+            name="pandas",
+            python="3.12",
+            architecture="x86_64",
+            external=ExternalLayer(
+                arn=ARN, unzipped_size=104857600, distributions={"numpy": "2.2.6", "zope-interface": "8.0"}
+            ),
+        ),
     },
     functions={
         "worker": FunctionConfig(
             name="worker",
             handler="functions/worker/main.handle",
             source="functions/worker",
-            layers=("apple", "zebra"),
+            sources="reachable",
+            include=("*.py", "schema.sql"),
             exclude=("*.sql",),
             keep=("schema.sql",),
+            gitignore=True,
+            layers=("apple", "zebra"),
+            python="3.14",
+            architecture="x86_64",
+            groups=("data",),
+            extras=("fast",),
+            package="worker",
+            boto3="bundle",
+        ),
+        "users": FunctionConfig(
+            name="users",
+            handler="handler.process",
+            folder="functions/users",
+            requirements=(
+                "requests[socks] >= 2 ; python_version > '3'",
+                "own @ git+https://git.example/own@v1",
+            ),
         ),
         "api": FunctionConfig(name="api", handler="shop.api.handler"),
     },
@@ -184,7 +253,70 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
     "source in a hidden directory": (function('source = ".fn/x"'), with_function(source=".fn/x")),
     "no layers": (function("layers = []"), with_function(layers=())),
     "the default layer": (function('layers = ["layer"]'), with_function(layers=("layer",))),
+    "sources are not git's": (table("gitignore = true"), default_config()),
+    "requirements of a file": (layer('requirements = "./reqs//base.in"'), with_layer(requirements="reqs/base.in")),
+    "requirements of a file named as a distribution": (
+        layer('requirements = "requests"'),
+        with_layer(requirements="requests"),
+    ),
+    "requirements of a function": (function('requirements = ["a", "b==1"]'), with_function(requirements=("a", "b==1"))),
+    "a wheel by its URL": (
+        layer('requirements = ["a@https://x.example/a-1-py3-none-any.whl#sha256=00"]'),
+        with_layer(requirements=("a@https://x.example/a-1-py3-none-any.whl#sha256=00",)),
+    ),
+    "no requirements": (function("requirements = false"), with_function(requirements=())),
+    "an empty array of requirements": (function("requirements = []"), with_function(requirements=())),
+    "code without dependencies": (
+        layer('requirements = false\ncode = ["a"]'),
+        with_layer(requirements=(), code=("a",)),
+    ),
+    "requirements beside empty arrays": (
+        layer('requirements = ["a"]\ngroups = []\nonly-groups = []\nextras = []'),
+        with_layer(requirements=("a",)),
+    ),
+    "pylock": (layer('pylock = "pylock.toml"'), with_layer(pylock="pylock.toml")),
+    "pylock of a name": (function('pylock = "a/pylock.aws-1.toml"'), with_function(pylock="a/pylock.aws-1.toml")),
+    "only-groups of a member": (
+        layer('only-groups = ["a"]\npackage = "b"'),
+        with_layer(only_groups=("a",), package="b"),
+    ),
+    "a layout": (layer('layout = "python"'), with_layer()),
+    "an external layer": (external(), with_layer(external=ExternalLayer(arn=ARN, unzipped_size=4096))),
+    "an external layer of the partition of China": (
+        external().replace("arn:aws:", "arn:aws-cn:"),
+        with_layer(external=ExternalLayer(arn=ARN.replace("aws", "aws-cn"), unzipped_size=4096)),
+    ),
+    "an external layer, which has no archive, named as a function": (
+        lines(external(), '[tool.lambdabuild.functions.deps]\nhandler = "a.b"'),
+        default_config(
+            layers={"deps": LayerConfig(name="deps", external=ExternalLayer(arn=ARN, unzipped_size=4096))},
+            functions={"deps": FunctionConfig(name="deps", handler="a.b")},
+        ),
+    ),
+    "a folder": (function('folder = "./functions/users/"'), with_function(folder="functions/users")),
+    "a folder that is the project": (function('folder = "."'), with_function(folder=".")),
+    "a folder before the handler": (handler('"a-b/c d::e/f.g"'), with_function("e/f.g", folder="a-b/c d")),
+    "a folder of one letter before the handler": (handler('"a::b.c"'), with_function("b.c", folder="a")),
+    "reachable from a module": (
+        handler('"a.b"\nsources = "reachable"'),
+        with_function("a.b", sources="reachable"),
+    ),
+    "reachable from a file below source": (
+        handler('"a/b.c"\nsource = "src"\nsources = "reachable"'),
+        with_function("a/b.c", source="src", sources="reachable"),
+    ),
+    "all of a folder": (handler('"a::b.c"\nsources = "all"'), with_function("b.c", folder="a")),
+    "git's files too": (function("gitignore = false"), with_function(gitignore=False)),
     "everything": (FULL, FULL_CONFIG),
+}
+
+PLACES = {
+    "requirements": '["a"]',
+    "pylock": '"pylock.toml"',
+    "groups": '["a"]',
+    "only-groups": '["a"]',
+    "extras": '["a"]',
+    "package": '"a"',
 }
 
 BAD: dict[str, tuple[str, list[str]]] = {
@@ -204,11 +336,13 @@ BAD: dict[str, tuple[str, list[str]]] = {
         [
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
             'tool.lambdabuild.direct_upload: unknown key; did you mean "direct-upload"?',
-            "tool.lambdabuild.zip: unknown key; known keys: architecture, direct-upload, exclude, functions, image, "
-            "keep, layers, output, python",
+            "tool.lambdabuild.zip: unknown key; known keys: architecture, direct-upload, exclude, functions, "
+            "gitignore, image, keep, layers, output, python",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
-            "tool.lambdabuild.functions.api.memory: unknown key; known keys: exclude, handler, keep, layers, source",
+            "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
+            "folder, gitignore, groups, handler, include, keep, layers, only-groups, package, pylock, python, "
+            "requirements, source, sources",
         ],
     ),
     "wrong types": (
@@ -351,10 +485,8 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'tool.lambdabuild.layers.deps.code[3]: "C:/x" is absolute; expected a path inside the project',
             'tool.lambdabuild.layers.deps.code[4]: "a\\\\b" has a backslash in it; write paths with /',
             "tool.lambdabuild.layers.deps.code[5]: is empty; expected a path inside the project",
-            'tool.lambdabuild.layers.deps.code[6]: "." is the project itself; '
-            "name the directories and files that the layer shall hold",
-            'tool.lambdabuild.layers.deps.code[7]: "./." is the project itself; '
-            "name the directories and files that the layer shall hold",
+            'tool.lambdabuild.layers.deps.code[6]: "." is the project itself; name what is inside it',
+            'tool.lambdabuild.layers.deps.code[7]: "./." is the project itself; name what is inside it',
             'tool.lambdabuild.layers.deps.code[8]: "a\\tb" has a control character in it',
         ],
     ),
@@ -395,6 +527,254 @@ BAD: dict[str, tuple[str, list[str]]] = {
             "1a.b",
         )
     },
+    "handlers of a folder": (
+        lines(
+            *(
+                f"[tool.lambdabuild.functions.f{number}]\nhandler = {quote(text)}"
+                for number, text in enumerate(
+                    (
+                        "functions/users:handler.process",
+                        "functions/users::process",
+                        "functions/users/handler.py::process",
+                        "::handler.process",
+                        "a::handler",
+                        "a b::handler",
+                        "a:::b.c",
+                        "../users::handler.process",
+                        "C:users::handler.process",
+                        "a/..::handler.process",
+                    )
+                )
+            ),
+        ),
+        [
+            'tool.lambdabuild.functions.f0.handler: "functions/users:handler.process" is not a handler; '
+            'did you mean "functions/users::handler.process"?',
+            'tool.lambdabuild.functions.f1.handler: "functions/users::process" is not a handler; '
+            'did you mean "functions/users.process"?',
+            'tool.lambdabuild.functions.f2.handler: "functions/users/handler.py::process" is not a handler; '
+            'did you mean "functions/users/handler.process"?',
+            'tool.lambdabuild.functions.f3.handler: "::handler.process" is not a handler; '
+            'write "folder::module.function"',
+            'tool.lambdabuild.functions.f4.handler: "a::handler" is not a handler; did you mean "a.handler"?',
+            'tool.lambdabuild.functions.f5.handler: "a b::handler" is not a handler; write "folder::module.function"',
+            'tool.lambdabuild.functions.f6.handler: "a:::b.c" is not a handler; write "folder::module.function"',
+            'tool.lambdabuild.functions.f7.handler: "../users" leaves the project; expected a path inside it',
+            'tool.lambdabuild.functions.f8.handler: "C:users" is absolute; expected a path inside the project',
+            'tool.lambdabuild.functions.f9.handler: "a/.." leaves the project; expected a path inside it',
+        ],
+    ),
+    "a folder and more": (
+        lines(
+            "[tool.lambdabuild.functions.a]",
+            'handler = "h.p"\nfolder = "a"\nsource = "b"',
+            "[tool.lambdabuild.functions.b]",
+            'handler = "a::h.p"\nfolder = "a"',
+            "[tool.lambdabuild.functions.c]",
+            'handler = "./a/::h.p"\nsource = "b"',
+            "[tool.lambdabuild.functions.d]",
+            'handler = "h.p"\nfolder = "/a"',
+        ),
+        [
+            "tool.lambdabuild.functions.a.folder: cannot stand beside source; folder alone says what is packaged",
+            'tool.lambdabuild.functions.b.folder: cannot stand beside a handler that names its folder, "a"',
+            'tool.lambdabuild.functions.c.source: cannot stand beside a handler that names its folder, "a"',
+            'tool.lambdabuild.functions.d.folder: "/a" is absolute; expected a path inside the project',
+        ],
+    ),
+    "reachable where no import is followed": (
+        lines(
+            "[tool.lambdabuild.functions.a]",
+            'handler = "h.p"\nfolder = "a"\nsources = "reachable"',
+            "[tool.lambdabuild.functions.b]",
+            'handler = "a::h.p"\nsources = "reachable"',
+            "[tool.lambdabuild.functions.c]",
+            'handler = "functions/simple.handler"\nsources = "reachable"',
+        ),
+        [
+            'tool.lambdabuild.functions.a.sources: "reachable" is not for a folder, of which all files are packaged',
+            'tool.lambdabuild.functions.b.sources: "reachable" is not for a folder, of which all files are packaged',
+            'tool.lambdabuild.functions.c.sources: "reachable" is not for a single file, which is packaged alone; '
+            'write handler = "package.module.function", or say with source where its imports are looked for',
+        ],
+    ),
+    "words that are no choices": (
+        lines(
+            layer('layout = "site_packages"\nboto3 = true'),
+            function('sources = "some"\nboto3 = "Runtime"\ngitignore = "no"'),
+        ),
+        [
+            "tool.lambdabuild.layers.deps.boto3: expected a string, found a boolean",
+            'tool.lambdabuild.layers.deps.layout: "site_packages" is no choice; did you mean "site-packages"?',
+            'tool.lambdabuild.functions.api.sources: "some" is no choice; expected one of "all", "reachable"',
+            "tool.lambdabuild.functions.api.gitignore: expected a boolean, found a string",
+            'tool.lambdabuild.functions.api.boto3: "Runtime" is no choice; did you mean "runtime"?',
+        ],
+    ),
+    "targets of a layer and a function": (
+        lines(
+            layer('python = "3.9"\narchitecture = "amd64"'),
+            function('python = 3.13\narchitecture = "aarch64"'),
+        ),
+        [
+            'tool.lambdabuild.layers.deps.python: "3.9" is not a Lambda runtime; '
+            'expected one of "3.10", "3.11", "3.12", "3.13", "3.14"',
+            'tool.lambdabuild.layers.deps.architecture: "amd64" is not an architecture of Lambda; '
+            'did you mean "x86_64"?',
+            'tool.lambdabuild.functions.api.python: expected a string such as "3.14", found a float',
+            'tool.lambdabuild.functions.api.architecture: "aarch64" is not an architecture of Lambda; '
+            'did you mean "arm64"?',
+        ],
+    ),
+    "gitignore that is no boolean": (
+        table("gitignore = 0"),
+        ["tool.lambdabuild.gitignore: expected a boolean, found an integer"],
+    ),
+    "requirements of another type": (
+        lines(layer("requirements = true"), function("requirements = 0")),
+        [
+            "tool.lambdabuild.layers.deps.requirements: true says nothing; "
+            "write a path, an array of requirements, or false for none",
+            "tool.lambdabuild.functions.api.requirements: expected a path, an array of requirements, or false, "
+            "found an integer",
+        ],
+    ),
+    "requirements of a file outside the project": (
+        lines(layer('requirements = "../base.txt"'), function('requirements = "."')),
+        [
+            'tool.lambdabuild.layers.deps.requirements: "../base.txt" leaves the project; expected a path inside it',
+            'tool.lambdabuild.functions.api.requirements: "." is the project itself; name what is inside it',
+        ],
+    ),
+    **{
+        f"requirement {line!r}": (
+            layer(f"requirements = [{quote('requests>=2')}, {quote(line)}]"),
+            [f"tool.lambdabuild.layers.deps.requirements[1]: {problem}"],
+        )
+        for line, problem in {
+            "": '"" is not a requirement; write it like "requests>=2"',
+            "# comment": '"# comment" is not a requirement; write it like "requests>=2"',
+            "./libs/own": '"./libs/own" is not a requirement; write it like "requests>=2"',
+            " -r base.txt": '" -r base.txt" is an option; options stand in a requirements file: requirements = "PATH"',
+            "--pre": '"--pre" is an option; options stand in a requirements file: requirements = "PATH"',
+            "https://x.example/a.whl": '"https://x.example/a.whl" has no name; write "NAME @ https://x.example/a.whl"',
+            "git+https://me:hush@x.example/a@v1#egg=a": '"git+https://x.example/a@v1#egg=a" has no name; '
+            'write "NAME @ git+https://x.example/a@v1#egg=a"',
+            "file:/a": '"file:/a" has no name; write "NAME @ file:/a"',
+            "a\n--pre": '"a\\n--pre" has a control character in it',
+            "a @ https://x.example/\n--pre": '"a @ https://x.example/\\n--pre" has a control character in it',
+            "a_": '"a_" is not a name; names are ASCII letters and digits, with -, _ and . between them',
+        }.items()
+    },
+    "pylock of another name": (
+        lines(layer('pylock = "poetry.lock"'), function('pylock = "pylock.a.b.toml"\nrequirements = 1')),
+        [
+            'tool.lambdabuild.layers.deps.pylock: "poetry.lock" is not a lock of PEP 751, '
+            "which is called pylock.toml or pylock.NAME.toml",
+            "tool.lambdabuild.functions.api.requirements: expected a path, an array of requirements, or false, "
+            "found an integer",
+            'tool.lambdabuild.functions.api.pylock: "pylock.a.b.toml" is not a lock of PEP 751, '
+            "which is called pylock.toml or pylock.NAME.toml",
+            "tool.lambdabuild.functions.api.requirements: cannot stand beside pylock; dependencies come from one place",
+        ],
+    ),
+    "pylock outside the project": (
+        layer('pylock = "/pylock.toml"'),
+        ['tool.lambdabuild.layers.deps.pylock: "/pylock.toml" is absolute; expected a path inside the project'],
+    ),
+    "a package that is no name": (
+        layer('package = "../core"'),
+        [
+            'tool.lambdabuild.layers.deps.package: "../core" is not a name; '
+            "names are ASCII letters and digits, with -, _ and . between them"
+        ],
+    ),
+    "dependencies from three places": (
+        layer('requirements = "a.txt"\npylock = "pylock.toml"\ngroups = ["a"]\npackage = "b"'),
+        [
+            "tool.lambdabuild.layers.deps.requirements: cannot stand beside pylock, groups, package; "
+            "dependencies come from one place"
+        ],
+    ),
+    **{
+        f"{first} beside {second}": (
+            make(f"{first} = {PLACES[first]}\n{second} = {PLACES[second]}"),
+            [f"{path}.{first}: cannot stand beside {second}; dependencies come from one place"],
+        )
+        for make, path in ((layer, "tool.lambdabuild.layers.deps"), (function, "tool.lambdabuild.functions.api"))
+        for first, second in itertools.product(("requirements", "pylock"), PLACES)
+        if first != second and (first, second) != ("pylock", "requirements")
+    },
+    "only-groups of a function beside others": (
+        function('only-groups = ["a"]\nextras = ["c"]'),
+        [
+            "tool.lambdabuild.functions.api.only-groups: replaces the project's dependencies, "
+            "so it cannot stand beside extras",
+        ],
+    ),
+    "a layer of nothing": (
+        lines("[tool.lambdabuild.layers.a]\nrequirements = false", layer("requirements = []\ncode = []")),
+        [
+            f"tool.lambdabuild.layers.{name}: neither dependencies nor code; "
+            "leave requirements out, or write code = [...]"
+            for name in ("a", "deps")
+        ],
+    ),
+    **{
+        f"arn {arn}": (
+            layer(f"arn = {quote(arn)}\nunzipped-size = 1"),
+            [
+                f"tool.lambdabuild.layers.deps.arn: {quote(arn)} is not the ARN of a layer's version; "
+                "write it like arn:PARTITION:lambda:REGION:ACCOUNT:layer:NAME:VERSION"
+            ],
+        )
+        for arn in (ARN.removesuffix(":7"), ARN.replace("123", ""), ARN.replace("layer", "function"), "pandas", "")
+    },
+    "an external layer without its size": (
+        layer(f"arn = {quote(ARN)}"),
+        [
+            "tool.lambdabuild.layers.deps.unzipped-size: missing; "
+            "write the bytes that the external layer takes of Lambda's limit"
+        ],
+    ),
+    "sizes that are none": (
+        lines(
+            external().replace("4096", "0"),
+            "[tool.lambdabuild.layers.b]",
+            f'arn = {quote(ARN)}\nunzipped-size = "4 MB"',
+            "[tool.lambdabuild.layers.c]",
+            f"arn = {quote(ARN)}\nunzipped-size = true",
+        ),
+        [
+            "tool.lambdabuild.layers.deps.unzipped-size: expected an integer of at least 1, found 0",
+            "tool.lambdabuild.layers.b.unzipped-size: expected an integer, found a string",
+            "tool.lambdabuild.layers.c.unzipped-size: expected an integer, found a boolean",
+        ],
+    ),
+    "what an external layer holds, without the layer": (
+        layer('unzipped-size = 1\ndistributions = ["a==1"]'),
+        [
+            'tool.lambdabuild.layers.deps.unzipped-size: says what an external layer holds; write arn = "ARN" too',
+            'tool.lambdabuild.layers.deps.distributions: says what an external layer holds; write arn = "ARN" too',
+        ],
+    ),
+    "an external layer with keys of others": (
+        external('requirements = false\nexclude = []\nlayout = "python"\nboto3 = "bundle"\ncode = ["a", "b/a"]'),
+        [
+            f"tool.lambdabuild.layers.deps.{key}: cannot stand beside arn; an external layer is used as it is"
+            for key in ("requirements", "boto3", "code", "layout", "exclude")
+        ],
+    ),
+    "distributions that are not pinned": (
+        external('distributions = ["numpy", "numpy>=2", "numpy===2", "numpy==2.*", "numpy[x]==2", "==2", ""]'),
+        [
+            f'tool.lambdabuild.layers.deps.distributions[{index}]: "{text}" is not one version of a distribution; '
+            'write it like "numpy==2.2.6"'
+            for index, text in enumerate(
+                ("numpy", "numpy>=2", "numpy===2", "numpy==2.*", "numpy[x]==2", "==2", ""),
+            )
+        ],
+    ),
     "six layers": (
         lines(
             *(f"[tool.lambdabuild.layers.l{number}]" for number in range(6)),
@@ -416,6 +796,49 @@ NOT_IN_SCHEMA: dict[str, tuple[str, list[str]]] = {
             'tool.lambdabuild.exclude[1]: "!" is not a gitignore pattern',
             'tool.lambdabuild.exclude[2]: "[z-a]" is not a gitignore pattern',
             'tool.lambdabuild.keep[0]: "a\\\\" is not a gitignore pattern',
+        ],
+    ),
+    "patterns of what is included": (
+        function('include = ["*.py", "!"]'),
+        ['tool.lambdabuild.functions.api.include[1]: "!" is not a gitignore pattern'],
+    ),
+    **{
+        f"requirement {line!r}": (
+            function(f"requirements = [{quote(line)}]"),
+            [f"tool.lambdabuild.functions.api.requirements[0]: {problem}"],
+        )
+        for line, problem in {
+            "a>>1": '"a>>1" is not a requirement; write it like "requests>=2"',
+            "a @": '"a @" is not a requirement; write it like "requests>=2"',
+            "a @ https://me:hush@x.example/a b": '"a @ https://x.example/a b" is not a requirement; '
+            'write it like "requests>=2"',
+            "a==1 --hash=sha256:00": '"a==1 --hash=sha256:00" has an option in it; '
+            'options stand in a requirements file: requirements = "PATH"',
+        }.items()
+    },
+    "requirements that are no path": (
+        lines(
+            *(
+                f"[tool.lambdabuild.functions.f{number}]\nhandler = 'a.b'\nrequirements = {quote(text)}"
+                for number, text in enumerate(("requests>=2", "a[x]", "a @ b", "a;os_name=='x'", "https://me@x.y/z"))
+            ),
+        ),
+        [
+            'tool.lambdabuild.functions.f0.requirements: "requests>=2" is a requirement and not a path; '
+            'write ["requests>=2"]',
+            'tool.lambdabuild.functions.f1.requirements: "a[x]" is a requirement and not a path; write ["a[x]"]',
+            'tool.lambdabuild.functions.f2.requirements: "a @ b" is a requirement and not a path; write ["a @ b"]',
+            "tool.lambdabuild.functions.f3.requirements: \"a;os_name=='x'\" is a requirement and not a path; "
+            "write [\"a;os_name=='x'\"]",
+            'tool.lambdabuild.functions.f4.requirements: "https://x.y/z" is a URL; expected a path inside the project',
+        ],
+    ),
+    "distributions of an external layer": (
+        external('distributions = ["Num_Py==2.0", "num-py == 2", "a==x"]'),
+        [
+            'tool.lambdabuild.layers.deps.distributions[2]: "a==x" is not one version of a distribution; '
+            'write it like "numpy==2.2.6"',
+            "tool.lambdabuild.layers.deps.distributions: num-py is listed twice",
         ],
     ),
     "an unknown layer, almost": (
@@ -498,8 +921,8 @@ def test_a_function_that_names_its_layers_may_live_among_six() -> None:
 
 def test_order_is_that_of_the_file() -> None:
     config = parse(FULL)
-    assert list(config.layers) == ["zebra", "apple"]
-    assert list(config.functions) == ["worker", "api"]
+    assert list(config.layers) == ["zebra", "apple", "pandas"]
+    assert list(config.functions) == ["worker", "users", "api"]
 
 
 def test_layers_and_functions_are_read_only() -> None:
@@ -508,6 +931,10 @@ def test_layers_and_functions_are_read_only() -> None:
         config.layers["new"] = LayerConfig(name="new")  # type: ignore[index]
     with pytest.raises(TypeError, match="does not support item assignment"):
         ProjectConfig(name="x").functions["new"] = FunctionConfig(name="new", handler="a.b")  # type: ignore[index]
+    pandas = config.layers["pandas"].external
+    assert pandas is not None
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        pandas.distributions["new"] = "1"  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -554,7 +981,14 @@ def test_all_problems_are_one_message_with_the_path_on_each_line() -> None:
 
 
 TEXT = st.text('aB3._-/:{} !\\"\n\x7fé', max_size=5)
-SCALARS = st.booleans() | st.integers(0, 9) | st.floats(0, 1) | TEXT | st.sampled_from(("a.b", "deps", "3.13", "arm64"))
+SCALARS = (
+    st.booleans()
+    | st.integers(0, 9)
+    | st.floats(0, 1)
+    | TEXT
+    | st.sampled_from(("a.b", "a/b.c", "a::b.c", "deps", "3.13", "arm64", "a==1", "a@ b", " a", "pylock.toml", ARN))
+    | st.sampled_from((*LAYOUTS, *SOURCES, *BOTO3))
+)
 VALUES = SCALARS | st.lists(SCALARS, max_size=3)
 TABLES = st.dictionaries(st.sampled_from((*LAYER_KEYS, *FUNCTION_KEYS, "handlr")), VALUES, max_size=4)
 JSON = VALUES | st.dictionaries(TEXT | st.sampled_from(("api", "deps")), TABLES | SCALARS, max_size=3)
@@ -583,7 +1017,8 @@ def test_schema_is_a_schema_and_knows_the_same_keys() -> None:
 
 def test_schema_knows_the_runtimes_and_the_defaults() -> None:
     runtimes = read_runtimes()
-    assert SCHEMA["properties"]["python"]["enum"] == [
+    assert SCHEMA["definitions"]["architecture"]["enum"] == [*ARCHITECTURES]
+    assert SCHEMA["definitions"]["python"]["enum"] == [
         *(runtime.python for runtime in runtimes),
         *(runtime.name for runtime in runtimes),
     ]
@@ -593,7 +1028,16 @@ def test_schema_knows_the_runtimes_and_the_defaults() -> None:
         "output": config.output,
         "image": "public.ecr.aws/lambda/python:{python}",
         "direct-upload": config.direct_upload,
+        "gitignore": config.gitignore,
     }
+
+
+def test_schema_knows_the_choices_and_their_defaults() -> None:
+    layer, function = SCHEMA["definitions"]["layer"]["properties"], SCHEMA["definitions"]["function"]["properties"]
+    assert (layer["layout"]["enum"], layer["layout"]["default"]) == ([*LAYOUTS], LayerConfig(name="x").layout)
+    assert function["sources"]["enum"] == [*SOURCES]
+    assert function["sources"]["default"] == FunctionConfig(name="x", handler="a.b").sources
+    assert SCHEMA["definitions"]["boto3"]["enum"] == [*BOTO3]
 
 
 def test_schema_describes_every_key() -> None:
@@ -613,10 +1057,24 @@ def test_examples_in_the_documentation_are_good(example: str) -> None:
     assert schema_accepts(example)
 
 
-@pytest.mark.parametrize("key", (*PROJECT_KEYS[:-2], *LAYER_KEYS, *FUNCTION_KEYS))
-def test_every_key_has_its_heading_and_its_example(key: str) -> None:
-    assert re.search(rf"^### .*`{key}`", PAGE, re.MULTILINE)
-    assert any(re.search(rf"^{key} = ", example, re.MULTILINE) for example in EXAMPLES)
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        *(("`[tool.lambdabuild]`", key) for key in PROJECT_KEYS[:-2]),
+        *(("`[tool.lambdabuild.layers.NAME]`", key) for key in LAYER_KEYS),
+        *(("`[tool.lambdabuild.functions.NAME]`", key) for key in FUNCTION_KEYS),
+    ],
+)
+def test_every_key_has_its_heading_its_default_and_its_example(section: str, key: str) -> None:
+    parts = re.split(r"^### ", SECTIONS[section], flags=re.MULTILINE)
+    mine = [part for part in parts if f"`{key}`" in part.partition("\n")[0]]
+    assert len(mine) == 1
+    assert re.search(r"^\* Type: ", mine[0], re.MULTILINE)
+    assert re.search(r"^\* (Default: |Required)", mine[0], re.MULTILINE)
+    assert re.search(rf"^```toml\n([^`]*\n)?{key} = ", mine[0], re.MULTILINE)
 
 
 def test_messages_in_the_documentation_are_what_is_said() -> None:

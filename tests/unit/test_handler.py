@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdabuild.model.handler import find_handler_problem, split_handler
+from lambdabuild.model.handler import find_handler_problem, find_syntax_problem, split_handler
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,18 @@ def test_split_handler(handler: str, module: str, attribute: str) -> None:
         "for _ in range(2):\n    def handler(): ...\n",
         "while True:\n    handler = 1\n",
         "handler += 1",
+        "match x:\n    case 1:\n        handler = 1\n",
+        "with make() as handler:\n    pass\n",
+        "with a, b as (c, handler):\n    pass\n",
+        "for handler in handlers:\n    break\n",
+        "if (handler := make()):\n    pass\n",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    handler = 1\n",
+        "if not TYPE_CHECKING:\n    handler = 1\n",
+        "def __getattr__(name): ...",
     ],
 )
 def test_every_way_to_define_it(source: str) -> None:
-    assert find_handler_problem(source, "handler") is None
+    assert find_handler_problem(source.encode(), "handler") is None
 
 
 @pytest.mark.parametrize(
@@ -61,8 +69,29 @@ def test_every_way_to_define_it(source: str) -> None:
         ("print(handler)", 'it defines no "handler"'),
         ("app.handler = 1", 'it defines no "handler"'),
         ("import os.handler", 'it defines no "handler"'),
+        ("handler: Handler", 'it defines no "handler"'),
+        ("if TYPE_CHECKING:\n    from other import handler", 'it defines no "handler"'),
+        ("all_of = [handler for handler in handlers]", 'it defines no "handler"'),
+        ("run = lambda: (handler := 1)", 'it defines no "handler"'),
         ("x = 1\ndef handler(:\n", "line 2: invalid syntax"),
     ],
 )
 def test_it_is_not_there(source: str, problem: str) -> None:
-    assert find_handler_problem(source, "handler") == problem
+    assert find_handler_problem(source.encode(), "handler") == problem
+
+
+@pytest.mark.parametrize("source", [b"", b"x = 1", b"\xef\xbb\xbfx = 1", b"# coding: latin-1\nx = '\xe9'"])
+def test_what_python_reads(source: bytes) -> None:
+    assert find_syntax_problem(source) is None
+
+
+def test_what_python_does_not_read() -> None:
+    assert find_syntax_problem(b"x = 1\ny =\n") == "line 2: invalid syntax"
+    assert find_syntax_problem(b"# coding: nonsense") in ("unknown encoding: nonsense", "encoding problem: nonsense")
+    problem = find_syntax_problem(b"x = '\0'")
+    assert problem is not None
+    assert "null bytes" in problem
+
+
+def test_expressions_of_any_depth() -> None:
+    assert find_handler_problem(b"x = " + b" + ".join([b"1"] * 900) + b"\nhandler = x", "handler") is None

@@ -1,107 +1,271 @@
-"""model.plan: from configuration and request to what is made, and for which runtime."""
+"""model.plan: from configuration and request to what is made."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
 
 from lambdabuild.errors import UsageError
-from lambdabuild.model.config import FunctionConfig, LayerConfig, ProjectConfig
-from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan, choose_runtime, plan_fat, plan_layers, plan_slim
-from lambdabuild.model.requirements import Selection
-from tests.samples import RUNTIMES, runtime, target
+from lambdabuild.model.config import ExternalLayer, FunctionConfig, LayerConfig, ProjectConfig
+from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
+from lambdabuild.model.plan import ExternalPlan, Plan, plan_fat, plan_layers, plan_slim
+from lambdabuild.model.runtimes import Targets
+from tests.samples import RUNTIMES, function_plan, layer_plan, sources, target
 
+ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:shared:7"
+TARGETS = Targets(runtimes=RUNTIMES, requires_python=">=3.11", default=target())
 PLAIN = ProjectConfig(name="shop")
-SHOP = ProjectConfig(
-    name="shop",
-    exclude=("*.md",),
-    keep=("a/tests/",),
-    layers=MappingProxyType(
-        {
-            "pandas": LayerConfig(name="pandas", only_groups=("pandas",), exclude=("*.pxd",), keep=("b/",)),
-            "common": LayerConfig(name="common", groups=("web",), extras=("fast",), code=("src/common",)),
-        }
+
+
+def configured(*, layers: tuple[LayerConfig, ...] = (), functions: tuple[FunctionConfig, ...] = ()) -> ProjectConfig:
+    return ProjectConfig(
+        name="shop",
+        exclude=("*.md",),
+        keep=("a/tests/",),
+        layers=MappingProxyType({layer.name: layer for layer in layers}),
+        functions=MappingProxyType({function.name: function for function in functions}),
+    )
+
+
+SHOP = configured(
+    layers=(
+        LayerConfig(name="pandas", only_groups=("pandas",), exclude=("*.pxd",), keep=("b/",)),
+        LayerConfig(name="common", groups=("web",), extras=("fast",), code=("src/common",)),
     ),
-    functions=MappingProxyType(
-        {
-            "api": FunctionConfig(
-                name="api", handler="api.handler", source="functions/api", exclude=("c/",), keep=("d/",)
-            ),
-            "worker": FunctionConfig(name="worker", handler="worker.handler", layers=("common",)),
-            "ping": FunctionConfig(name="ping", handler="ping.handler", layers=()),
-        }
+    functions=(
+        FunctionConfig(name="api", handler="api.handler", source="functions/api", exclude=("c/",), keep=("d/",)),
+        FunctionConfig(name="worker", handler="worker.handler", layers=("common",)),
+        FunctionConfig(name="ping", handler="ping.handler", layers=()),
     ),
 )
-PANDAS = LayerPlan(
-    name="pandas",
-    selection=Selection(only_groups=("pandas",)),
-    code=(),
-    exclude=("*.md", "*.pxd"),
-    keep=("a/tests/", "b/"),
-)
-COMMON = LayerPlan(
-    name="common",
-    selection=Selection(groups=("web",), extras=("fast",)),
+PANDAS = layer_plan("pandas", needs=Locked(only_groups=("pandas",)), exclude=("*.md", "*.pxd"), keep=("a/tests/", "b/"))
+COMMON = layer_plan(
+    "common",
+    needs=Locked(groups=("web",), extras=("fast",)),
     code=("src/common",),
     exclude=("*.md",),
     keep=("a/tests/",),
 )
-API = FunctionPlan(
-    name="api",
-    handler="api.handler",
-    source="functions/api",
+API = function_plan(
+    sources=sources(handler="api.handler", source="functions/api", exclude=("*.md", "c/"), keep=("a/tests/", "d/")),
     attached=(PANDAS, COMMON),
-    bundled=(),
     exclude=("*.md", "c/"),
     keep=("a/tests/", "d/"),
 )
 
 
-def names(plan: Plan) -> tuple[list[str], list[str]]:
+def slim(config: ProjectConfig, *names: str, **found: Needs) -> Plan:
+    return plan_slim(config, TARGETS, names, found)
+
+
+def fat(config: ProjectConfig, *names: str, **found: Needs) -> Plan:
+    return plan_fat(config, TARGETS, names, found)
+
+
+def files(plan: Plan) -> tuple[list[str], list[str]]:
     return [layer.file for layer in plan.layers], [function.file for function in plan.functions]
 
 
+# Layers
+
+
 def test_the_layer_of_a_project_that_configures_none() -> None:
-    layer = LayerPlan(name="layer", selection=Selection(), code=(), exclude=(), keep=())
-    assert plan_layers(PLAIN, target(), ()) == Plan(target=target(), layers=(layer,), functions=())
+    assert plan_layers(PLAIN, TARGETS, ()) == Plan(layers=(layer_plan(),), functions=())
 
 
 def test_layers() -> None:
-    assert plan_layers(SHOP, target(), ()).layers == (PANDAS, COMMON)
-    assert plan_layers(SHOP, target(), ("common",)).layers == (COMMON,)
-    assert plan_layers(SHOP, target(), ("common", "pandas", "common")).layers == (PANDAS, COMMON)
+    assert plan_layers(SHOP, TARGETS, ()).layers == (PANDAS, COMMON)
+    assert plan_layers(SHOP, TARGETS, ("common",)).layers == (COMMON,)
+    assert plan_layers(SHOP, TARGETS, ("common", "pandas", "common")).layers == (PANDAS, COMMON)
+
+
+@pytest.mark.parametrize(
+    ("config", "needs"),
+    [
+        (LayerConfig(name="a"), Locked()),
+        (LayerConfig(name="a", code=("common",)), NOTHING),
+        (LayerConfig(name="a", code=("common",), extras=("x",)), Locked(extras=("x",))),
+        (LayerConfig(name="a", package="member"), Locked(package="member")),
+        (LayerConfig(name="a", requirements="requirements.txt"), Required(file="requirements.txt")),
+        (LayerConfig(name="a", requirements=("one", "two")), Required(lines=("one", "two"))),
+        (LayerConfig(name="a", requirements=()), NOTHING),
+        (LayerConfig(name="a", pylock="pylock.toml"), LockFile(file="pylock.toml")),
+    ],
+)
+def test_where_the_dependencies_of_a_layer_come_from(config: LayerConfig, needs: Needs) -> None:
+    (layer,) = plan_layers(configured(layers=(config,)), TARGETS, ()).layers
+    assert layer.needs == needs
+
+
+def test_what_else_a_layer_says() -> None:
+    config = LayerConfig(name="a", layout="site-packages", python="3.12", architecture="arm64", boto3="runtime")
+    (layer,) = plan_layers(configured(layers=(config,)), TARGETS, ()).layers
+    assert layer.target == target("3.12", "arm64")
+    assert layer.root == "python/lib/python3.12/site-packages/"
+    assert layer.leaves_sdk
+
+
+def test_external_layers_are_not_built() -> None:
+    external = LayerConfig(name="shared", external=ExternalLayer(arn=ARN, unzipped_size=5))
+    config = configured(layers=(external, LayerConfig(name="mine")))
+    assert [layer.name for layer in plan_layers(config, TARGETS, ()).layers] == ["mine"]
+    with pytest.raises(UsageError) as caught:
+        plan_layers(config, TARGETS, ("shared",))
+    assert str(caught.value) == f'the layer "shared" is {ARN}, which is published and not built here'
+
+
+# Functions
 
 
 def test_slim_functions_and_the_layers_they_use() -> None:
-    plan = plan_slim(SHOP, target(), ("api",))
-    assert plan.functions == (API,)
-    assert plan.layers == (PANDAS, COMMON)
-    assert names(plan_slim(SHOP, target(), ())) == (["pandas.zip", "common.zip"], ["api.zip", "worker.zip", "ping.zip"])
-    assert names(plan_slim(SHOP, target(), ("worker",))) == (["common.zip"], ["worker.zip"])
-    assert names(plan_slim(SHOP, target(), ("ping",))) == ([], ["ping.zip"])
+    assert slim(SHOP, "api") == Plan(layers=(PANDAS, COMMON), functions=(API,))
+    assert files(slim(SHOP)) == (["pandas.zip", "common.zip"], ["api.zip", "worker.zip", "ping.zip"])
+    assert files(slim(SHOP, "worker")) == (["common.zip"], ["worker.zip"])
+    assert files(slim(SHOP, "ping")) == ([], ["ping.zip"])
 
 
 def test_fat_functions_bundle_their_layers() -> None:
-    plan = plan_fat(SHOP, target(), ("api",))
-    assert plan.functions == (replace(API, attached=(), bundled=(PANDAS, COMMON)),)
+    plan = fat(SHOP, "api")
+    assert plan.functions == (
+        replace(API, kind="fat-function", attached=(), bundled=(PANDAS, COMMON), leaves_sdk=True),
+    )
     assert plan.layers == ()
-    assert plan.separate_layers == ()
     assert plan.all_layers == (PANDAS, COMMON)
-    assert names(plan_fat(SHOP, target(), ())) == ([], ["api-fat.zip", "worker-fat.zip", "ping.zip"])
+    assert files(fat(SHOP)) == ([], ["api-fat.zip", "worker-fat.zip", "ping-fat.zip"])
+
+
+@pytest.mark.parametrize(
+    ("config", "found", "needs"),
+    [
+        (FunctionConfig(name="api", handler="a.b"), None, Locked()),
+        (FunctionConfig(name="api", handler="a.b"), Script(file="a.py"), Script(file="a.py")),
+        (FunctionConfig(name="api", handler="a.b", groups=("web",)), Script(file="a.py"), Locked(groups=("web",))),
+        (FunctionConfig(name="api", handler="a.b", requirements=()), Script(file="a.py"), NOTHING),
+        (FunctionConfig(name="api", handler="a.b", requirements=("one",)), None, Required(lines=("one",))),
+        (FunctionConfig(name="api", handler="a.b", pylock="pylock.toml"), None, LockFile(file="pylock.toml")),
+    ],
+)
+def test_where_the_dependencies_of_a_function_come_from(
+    config: FunctionConfig, found: Needs | None, needs: Needs
+) -> None:
+    (function,) = slim(configured(functions=(config,)), **({"api": found} if found else {})).functions
+    assert function.needs == needs
+
+
+def test_the_default_layer_is_for_functions_of_the_projects_lock() -> None:
+    config = configured(functions=(FunctionConfig(name="api", handler="a.b"),))
+    assert files(slim(config)) == (["layer.zip"], ["api.zip"])
+    assert files(slim(config, api=Script(file="a.py"))) == ([], ["api.zip"])
+    assert [layer.may_be_empty for layer in slim(config).layers] == [True]
+
+
+@pytest.mark.parametrize(
+    ("boto3", "in_slim", "in_fat"), [(None, False, True), ("bundle", False, False), ("runtime", True, True)]
+)
+def test_who_brings_boto3(boto3: str | None, in_slim: bool, in_fat: bool) -> None:
+    config = configured(functions=(FunctionConfig(name="api", handler="a.b", boto3=boto3),))  # type: ignore[arg-type]
+    assert slim(config).functions[0].leaves_sdk is in_slim
+    assert fat(config).functions[0].leaves_sdk is in_fat
+
+
+def test_external_layers_are_attached_and_never_bundled() -> None:
+    external = ExternalLayer(arn=ARN, unzipped_size=5, distributions={"numpy": "2.3"})
+    config = configured(
+        layers=(LayerConfig(name="shared", external=external), LayerConfig(name="mine")),
+        functions=(FunctionConfig(name="api", handler="a.b"),),
+    )
+    (function,) = slim(config).functions
+    assert [layer.name for layer in function.attached] == ["shared", "mine"]
+    assert isinstance(function.attached[0], ExternalPlan)
+    assert (function.attached[0].arn, function.attached[0].unzipped_size) == (ARN, 5)
+    assert function.attached[0].distributions == {"numpy": "2.3"}
+    assert files(slim(config)) == (["mine.zip"], ["api.zip"])
+    assert [layer.name for layer in fat(config).functions[0].bundled] == ["mine"]
+
+
+def test_what_a_function_says_of_its_sources() -> None:
+    config = FunctionConfig(
+        name="api", handler="main.handler", folder="web", sources="reachable", include=("*.py",), gitignore=False
+    )
+    (function,) = slim(configured(functions=(config,))).functions
+    assert function.sources == sources(
+        handler="main.handler",
+        folder="web",
+        reachable=True,
+        include=("*.py",),
+        exclude=("*.md",),
+        keep=("a/tests/",),
+        gitignore=False,
+    )
+
+
+# Targets
+
+
+def test_each_function_may_have_its_own_target() -> None:
+    config = configured(
+        functions=(
+            FunctionConfig(name="old", handler="a.b", python="3.12", layers=()),
+            FunctionConfig(name="arm", handler="a.b", architecture="arm64", layers=()),
+            FunctionConfig(name="plain", handler="a.b", layers=()),
+        )
+    )
+    plan = slim(config)
+    assert [function.target for function in plan.functions] == [target("3.12"), target("3.13", "arm64"), target()]
+    assert plan.targets == (target("3.12"), target("3.13", "arm64"), target())
+
+
+@pytest.mark.parametrize("plan", [slim, fat])
+def test_a_function_and_its_layers_share_a_target(plan: Callable[..., Plan]) -> None:
+    config = configured(
+        layers=(LayerConfig(name="pandas", architecture="arm64"),),
+        functions=(FunctionConfig(name="api", handler="a.b"),),
+    )
+    with pytest.raises(UsageError) as caught:
+        plan(config)
+    assert str(caught.value) == (
+        'the function "api" is for python3.13 x86_64, its layer "pandas" for python3.13 arm64\n'
+        "  hint: a function and its layers share runtime and architecture: set python and architecture of one of "
+        "the two"
+    )
+
+
+def test_a_runtime_that_the_project_excludes() -> None:
+    config = configured(functions=(FunctionConfig(name="api", handler="a.b", python="3.10", layers=()),))
+    with pytest.raises(UsageError) as caught:
+        slim(config)
+    assert str(caught.value) == (
+        'functions.api.python = "3.10": python 3.10 is excluded by requires-python = ">=3.11"\n'
+        "  hint: choose one of 3.11, 3.12, 3.13, 3.14"
+    )
+
+
+# Plans
 
 
 def test_each_layer_is_made_once() -> None:
-    plan = plan_slim(SHOP, target(), ())
-    assert plan.separate_layers == (PANDAS, COMMON)
-    assert plan.all_layers == (PANDAS, COMMON)
+    assert slim(SHOP).all_layers == (PANDAS, COMMON)
+    assert slim(SHOP).layers == (PANDAS, COMMON)
 
 
-@pytest.mark.parametrize("plan", [plan_slim, plan_fat])
-def test_no_function_is_configured(plan: object) -> None:
+def test_a_plan_without_some_layers() -> None:
+    plan = slim(SHOP, "api").without({"pandas"})
+    assert plan == Plan(layers=(COMMON,), functions=(replace(API, attached=(COMMON,)),))
+    (function,) = fat(SHOP, "api").without({"pandas"}).functions
+    assert function.bundled == (COMMON,)
+    assert slim(SHOP).without(()) == slim(SHOP)
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize("plan", [slim, fat])
+def test_no_function_is_configured(plan: Callable[..., Plan]) -> None:
     with pytest.raises(UsageError) as caught:
-        plan(PLAIN, target(), ())  # type: ignore[operator]
+        plan(PLAIN)
     assert str(caught.value) == (
         "no function is configured\n"
         "  hint: name one on the command line: lambdabuild package --handler package.module.function\n"
@@ -112,69 +276,15 @@ def test_no_function_is_configured(plan: object) -> None:
 
 def test_names_that_are_not_configured() -> None:
     with pytest.raises(UsageError) as caught:
-        plan_layers(SHOP, target(), ("comon", "zzz", "pandas"))
+        plan_layers(SHOP, TARGETS, ("comon", "zzz", "pandas"))
     assert str(caught.value) == (
         'no layer "comon" is configured; did you mean "common"?\n'
         'no layer "zzz" is configured; the layers are pandas, common\n'
         "  hint: see [tool.lambdabuild.layers] in pyproject.toml"
     )
     with pytest.raises(UsageError) as caught:
-        plan_slim(SHOP, target(), ("workers",))
+        slim(SHOP, "workers")
     assert str(caught.value) == (
         'no function "workers" is configured; did you mean "worker"?\n'
         "  hint: see [tool.lambdabuild.functions] in pyproject.toml"
     )
-
-
-def chosen(asked: str | None = None, version_file: str | None = None, requires_python: str | None = None) -> str:
-    return choose_runtime(RUNTIMES, asked=asked, version_file=version_file, requires_python=requires_python).python
-
-
-def test_the_newest_runtime_that_is_allowed() -> None:
-    assert chosen() == RUNTIMES[-1].python
-    assert chosen(requires_python=">=3.10") == RUNTIMES[-1].python
-    assert chosen(requires_python=">=3.11,<3.13") == "3.12"
-    assert chosen(requires_python="==3.11.*") == "3.11"
-    assert chosen(requires_python="~=3.12.4") == "3.12"
-    assert chosen(requires_python=">3.11.4,<3.12") == "3.11"
-
-
-def test_the_version_file() -> None:
-    assert chosen(version_file="3.12") == "3.12"
-    assert chosen(version_file="3.12", requires_python=">=3.13") == RUNTIMES[-1].python
-    assert chosen(version_file="3.9") == RUNTIMES[-1].python
-    assert chosen(version_file="3.12", asked="3.13") == "3.13"
-
-
-@pytest.mark.parametrize("asked", ["3.12", "python3.12"])
-def test_the_runtime_that_was_asked_for(asked: str) -> None:
-    assert choose_runtime(RUNTIMES, asked=asked, version_file=None, requires_python=">=3.10") == runtime("3.12")
-
-
-@pytest.mark.parametrize(
-    ("asked", "requires_python", "message"),
-    [
-        ("3.9", None, "Lambda has no Python 3.9 runtime\n  hint: choose one of 3.10, 3.11, 3.12, 3.13, 3.14"),
-        ("3.13.1", None, "Lambda has no Python 3.13.1 runtime\n  hint: choose one of 3.10, 3.11, 3.12, 3.13, 3.14"),
-        (
-            "3.11",
-            ">=3.12",
-            'python 3.11 is excluded by requires-python = ">=3.12"\n  hint: choose one of 3.12, 3.13, 3.14',
-        ),
-        (
-            "3.11",
-            ">=3.15",
-            'python 3.11 is excluded by requires-python = ">=3.15"\n  hint: widen requires-python in pyproject.toml',
-        ),
-        (
-            None,
-            "<3.9",
-            'requires-python = "<3.9" allows none of Lambda\'s runtimes (3.10, 3.11, 3.12, 3.13, 3.14)\n'
-            "  hint: widen requires-python in pyproject.toml",
-        ),
-    ],
-)
-def test_no_such_runtime(asked: str | None, requires_python: str | None, message: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        chosen(asked, None, requires_python)
-    assert str(caught.value) == message

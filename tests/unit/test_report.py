@@ -98,10 +98,11 @@ def test_a_report_as_a_document() -> None:
         output="/out",
         artifacts=(artifact(),),
         findings=(finding,),
+        left_out={"api.zip": ("a.py",)},
         cached=2,
         installed=1,
         seconds=1.23456,
-        target="python3.13 x86_64",
+        targets=("python3.13 x86_64",),
     )
     assert report_document(report, version="9.9") == {
         "manifest_version": 1,
@@ -109,6 +110,7 @@ def test_a_report_as_a_document() -> None:
         "artifacts": [artifact_document(artifact())],
         "output": "/out",
         "findings": [{"severity": "warning", "message": "big", "hint": None}],
+        "left_out": {"api.zip": ["a.py"]},
         "distributions_cached": 2,
         "distributions_installed": 1,
         "seconds": 1.235,
@@ -116,7 +118,9 @@ def test_a_report_as_a_document() -> None:
 
 
 def test_sized_has_the_sources_as_an_owner() -> None:
-    assert FUNCTION.sized() == Sized(name="api", unzipped_size=26_214_400, shares={"demo 1.0": 26_214_400, SOURCES: 10})
+    assert FUNCTION.sized() == Sized(
+        name="api.zip", unzipped_size=26_214_400, shares={"demo 1.0": 26_214_400, SOURCES: 10}
+    )
     assert artifact().sized().shares == {"demo 1.0": 26_214_400}
 
 

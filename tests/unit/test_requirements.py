@@ -171,25 +171,93 @@ def test_no_sha256(kind: str, hashes: dict[str, str]) -> None:
     )
 
 
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+
+
+def one(source: dict[str, Any]) -> Pin:
+    (pin,) = select({"name": "demo", **source}, target=PY313)
+    return pin
+
+
+def test_a_folder() -> None:
+    assert one({"directory": {"path": "../demo", "editable": True}}) == Pin(
+        name="demo", version=None, kind="folder", path="../demo"
+    )
+    assert one({"version": "1.0", "directory": {"path": "/a", "subdirectory": "b"}}) == Pin(
+        name="demo", version="1.0", kind="folder", path="/a", subdirectory="b"
+    )
+    assert str(one({"directory": {"path": "../demo"}})) == "demo"
+
+
+def test_a_commit() -> None:
+    git = {"type": "git", "url": "https://git.example/demo", "commit-id": COMMIT, "subdirectory": "python"}
+    assert one({"version": "1.0", "vcs": git}) == Pin(
+        name="demo",
+        version="1.0",
+        kind="commit",
+        url="https://git.example/demo",
+        commit=COMMIT,
+        subdirectory="python",
+    )
+
+
 @pytest.mark.parametrize(
-    ("source", "word"),
+    "vcs",
     [
-        ({"vcs": {"type": "git", "url": "https://git.example/demo", "commit-id": "00" * 20}}, "repository"),
-        ({"directory": {"path": "../demo"}}, "directory"),
-        ({"archive": {"url": f"{URL}/demo.zip", "hashes": {"sha256": SHA256}}}, "direct URL"),
-        ({"wheels": [{"path": "wheels/demo-1.0-py3-none-any.whl", "hashes": {"sha256": SHA256}}]}, "local file"),
-        ({"sdist": {"path": "demo-1.0.tar.gz", "hashes": {"sha256": SHA256}}}, "local file"),
+        {"type": "hg", "url": "https://hg.example/demo", "commit-id": COMMIT},
+        {"type": "git", "path": "../demo", "commit-id": COMMIT},
     ],
 )
-def test_sources_without_an_index(source: dict[str, Any], word: str) -> None:
+def test_other_repositories(vcs: dict[str, str]) -> None:
     with pytest.raises(BuildError) as caught:
-        select({"name": "demo", "version": "1.0", **source}, target=PY313)
+        one({"vcs": vcs})
     assert str(caught.value) == (
-        f"demo: the lock takes it from a {word}, which lambdabuild cannot build yet\n"
+        "demo: the lock takes it from a repository that is not a git repository with a URL\n"
         "  hint: publish it to an index, or leave it out of what is packaged"
     )
-    assert caught.value.exit_code == 1
-    assert select({"name": "demo", "marker": "sys_platform == 'win32'", **source}, target=PY313) == ()
+
+
+def test_files_at_a_url() -> None:
+    wheel, sdist = file("demo-1.0-py3-none-any.whl"), file("demo-2.0.tar.gz", subdirectory="python")
+    assert one({"archive": wheel}) == Pin(name="demo", version="1.0", kind="wheel", url=wheel["url"], sha256=SHA256)
+    pin = one({"archive": sdist})
+    assert (pin.version, pin.kind, pin.url, pin.subdirectory) == ("2.0", "sdist", sdist["url"], "python")
+    with pytest.raises(NoUsableWheel) as caught:
+        one({"archive": file("demo-1.0-cp313-cp313-win_amd64.whl")})
+    assert str(caught.value) == "demo 1.0 has no wheel for python3.13 x86_64: none of its 1 wheels fits"
+
+
+@pytest.mark.parametrize(
+    ("filename", "version"),
+    [("my-demo-1.0.tar.gz", "1.0"), ("my_demo-1.0rc1.zip", "1.0rc1"), ("v1.0.tar.gz", None), ("main.zip", None)],
+)
+def test_the_version_of_a_file_at_a_url(filename: str, version: str | None) -> None:
+    pin = one({"archive": file(filename)})
+    assert (pin.kind, pin.version) == ("sdist", version)
+
+
+def test_files_that_no_index_serves() -> None:
+    wheel = {"path": "wheels/demo-1.0-py3-none-any.whl", "hashes": {"sha256": SHA256}}
+    pin = one({"version": "1.0", "wheels": [wheel]})
+    assert pin == Pin(name="demo", version="1.0", kind="wheel", path=wheel["path"], sha256=SHA256)
+    assert pin.filename == "demo-1.0-py3-none-any.whl"
+    sdist = {"path": "demo-1.0.tar.gz", "hashes": {"sha256": SHA256}}
+    assert one({"version": "1.0", "sdist": sdist}).path == "demo-1.0.tar.gz"
+    assert one({"archive": wheel}).path == wheel["path"]
+
+
+def test_what_markers_leave_out_is_not_looked_at() -> None:
+    elsewhere = {
+        "name": "demo",
+        "marker": "sys_platform == 'win32'",
+        "vcs": {"type": "hg", "url": "x", "commit-id": "0"},
+    }
+    assert select(elsewhere, target=PY313) == ()
+
+
+@pytest.mark.parametrize(("marker", "needed"), [("'fast' in extras", 0), ("'dev' not in dependency_groups", 1)])
+def test_markers_of_a_lock_file(marker: str, needed: int) -> None:
+    assert len(select(pure("a", marker=marker), target=PY313)) == needed
 
 
 @pytest.mark.parametrize(
@@ -206,4 +274,4 @@ def test_sources_without_an_index(source: dict[str, Any], word: str) -> None:
 def test_no_lock_at_all(document: dict[str, Any], problem: str) -> None:
     with pytest.raises(BuildError) as caught:
         select_pins(document, PY313, RUNTIMES)
-    assert str(caught.value) == f"uv's export is not a lock that lambdabuild can read: {problem}"
+    assert str(caught.value) == f"this is not a lock that lambdabuild can read: {problem}"

@@ -26,7 +26,7 @@ def test_a_key_is_a_digest_of_the_inputs() -> None:
     key = segment_key(pin(), target(), uv="0.13.8", compressor="libdeflate 6", image=None)
     text = (
         f"format {SEGMENT_FORMAT}\n"
-        f"wheel demo 1.0 {'5e' * 32}\n"
+        f"wheel demo 1.0 {'5e' * 32} -\n"
         "target python3.13 x86_64-manylinux_2_34\n"
         "uv 0.13.8\n"
         "compressor libdeflate 6\n"
@@ -42,6 +42,10 @@ def test_every_input_changes_the_key() -> None:
         segment_key(pin("other"), target(), **tools),
         segment_key(pin(version="1.1"), target(), **tools),
         segment_key(pin(kind="sdist"), target(), **tools),
+        segment_key(pin(kind="folder"), target(), **tools),
+        segment_key(pin(kind="commit", commit="00" * 20), target(), **tools),
+        segment_key(pin(kind="commit", commit="01" * 20), target(), **tools),
+        segment_key(pin(subdirectory="python"), target(), **tools),
         segment_key(pin(sha256="00" * 32), target(), **tools),
         segment_key(pin(), target("3.12"), **tools),
         segment_key(pin(), target("3.13", "arm64"), **tools),
@@ -58,7 +62,7 @@ def test_every_input_changes_the_key() -> None:
 
 def test_a_url_and_its_credentials_do_not_change_the_key() -> None:
     why = NoWheel(name="demo", version="1.0", target=target(), wheels=(), needed_glibc=None, usable_by=())
-    one, other = pin(), pin(url="https://me:secret@elsewhere.example/x.whl", no_wheel=why)
+    one, other = pin(), pin(url="https://me:secret@elsewhere.example/x.whl", path="/my/x.whl", no_wheel=why)
     tools = {"uv": "1", "compressor": "2", "image": None}
     assert segment_key(one, target(), **tools) == segment_key(other, target(), **tools)
 

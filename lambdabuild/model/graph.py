@@ -1,0 +1,83 @@
+"""The graph of what distributions require of each other, asked one question: what does only boto3 need?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from lambdabuild.model.target import Target
+
+SDK = frozenset({"boto3", "botocore", "s3transfer"})
+"""The parts of the AWS SDK that only work together; every Lambda runtime brings them."""
+
+_Nodes = dict[str, frozenset[str]]
+"""Distributions with the extras that are asked of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class SdkShare:
+    """How a set of distributions relates to the SDK that the runtime brings."""
+
+    alone: frozenset[str]
+    """There for boto3 alone, boto3 included."""
+    shared: frozenset[str]
+    """Needed by boto3, and by others or the project as well."""
+
+
+def sdk_share(direct: Iterable[str], requires: Mapping[str, tuple[str, ...]], target: Target) -> SdkShare:
+    """What of a set is there for boto3 alone.
+
+    ``direct`` is what the project itself requires, ``requires`` what each distribution of the set does
+    (Requires-Dist). A distribution of boto3's closure stays when anything else in the set needs it, or the project
+    itself names it. The SDK is never torn: when another distribution needs a part of it, all of it stays.
+    """
+    graph = _Graph(requires, target)
+    roots = graph.nodes(direct)
+    active = graph.reach(roots)
+    active |= graph.reach({name: frozenset() for name in requires if name not in active})
+    closure = graph.reach({"boto3": active["boto3"]}) if "boto3" in requires else {}
+    others = {name: extras for name, extras in active.items() if name not in closure}
+    others |= {name: extras for name, extras in roots.items() if name in closure and name not in SDK}
+    needed = graph.reach(others)
+    if not SDK.isdisjoint(needed):
+        return SdkShare(frozenset(), frozenset())
+    present = closure.keys() & requires.keys()
+    return SdkShare(frozenset(present - needed.keys()), frozenset(present & needed.keys()))
+
+
+class _Graph:
+    """Requirements between distributions, for one target."""
+
+    def __init__(self, requires: Mapping[str, tuple[str, ...]], target: Target) -> None:
+        self._requires = requires
+        self._environment = target.marker_environment
+
+    def nodes(self, requirements: Iterable[str], extras: frozenset[str] = frozenset()) -> _Nodes:
+        """What requirements ask for, given the extras asked of the distribution that states them."""
+        nodes: _Nodes = {}
+        for text in requirements:
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:  # of an old upload; an installer passes over it as well
+                continue
+            environments = ({**self._environment, "extra": extra} for extra in ("", *extras))
+            if requirement.marker is None or any(map(requirement.marker.evaluate, environments)):
+                name = canonicalize_name(requirement.name)
+                nodes[name] = nodes.get(name, frozenset()) | frozenset(map(canonicalize_name, requirement.extras))
+        return nodes
+
+    def reach(self, roots: _Nodes) -> _Nodes:
+        """Everything that the roots need, themselves included."""
+        reached: _Nodes = {}
+        todo = list(roots.items())
+        while todo:
+            name, extras = todo.pop()
+            known = reached.get(name)
+            if known is not None and extras <= known:
+                continue
+            reached[name] = (known or frozenset()) | extras
+            todo += self.nodes(self._requires.get(name, ()), reached[name]).items()
+        return reached

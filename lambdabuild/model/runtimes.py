@@ -1,0 +1,90 @@
+"""Which runtime an artifact is built for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from packaging.specifiers import SpecifierSet
+
+from lambdabuild.errors import UsageError
+from lambdabuild.model.limits import Finding
+from lambdabuild.model.target import Runtime, Target, find_runtime
+
+_NEWEST_PATCH = 99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """The target of a project, and those of the artifacts that have their own."""
+
+    runtimes: tuple[Runtime, ...]
+    requires_python: str | None
+    default: Target
+
+    def of(self, python: str | None, architecture: str | None, *, owner: str) -> Target:
+        """The default with what ``owner`` (``functions.api``) asks for in its place.
+
+        Raises UsageError as ``choose_runtime``, with the key.
+        """
+        runtime = self.default.runtime
+        if python is not None:
+            try:
+                runtime = choose_runtime(
+                    self.runtimes, asked=python, version_file=None, requires_python=self.requires_python
+                )
+            except UsageError as error:
+                raise UsageError(f'{owner}.python = "{python}": {error.message}', hint=error.hint) from None
+        return Target(runtime=runtime, architecture=architecture or self.default.architecture)
+
+
+def choose_runtime(
+    runtimes: Sequence[Runtime], *, asked: str | None, version_file: str | None, requires_python: str | None
+) -> Runtime:
+    """The runtime to build for: what was asked for, else ``.python-version``, else the newest that is allowed.
+
+    Raises UsageError when Lambda has no such runtime or the project's requires-python excludes it.
+    """
+    allowed = SpecifierSet(requires_python or "")
+    fitting = [runtime for runtime in runtimes if _allows(allowed, runtime)]
+    if asked is None and version_file is not None and find_runtime(fitting, version_file) is not None:
+        asked = version_file
+    if asked is None:
+        if not fitting:
+            raise UsageError(
+                f'requires-python = "{requires_python}" allows none of Lambda\'s runtimes ({_pythons(runtimes)})',
+                hint="widen requires-python in pyproject.toml",
+            )
+        return fitting[-1]
+    runtime = find_runtime(runtimes, asked)
+    if runtime is None:
+        raise UsageError(f"Lambda has no Python {asked} runtime", hint=f"choose one of {_pythons(runtimes)}")
+    if runtime not in fitting:
+        raise UsageError(
+            f'python {runtime.python} is excluded by requires-python = "{requires_python}"',
+            hint=f"choose one of {_pythons(fitting)}" if fitting else "widen requires-python in pyproject.toml",
+        )
+    return runtime
+
+
+def check_deprecation(runtime: Runtime, today: date) -> list[Finding]:
+    """A warning for a runtime that AWS no longer patches."""
+    if today <= runtime.deprecation:
+        return []
+    return [
+        Finding(
+            severity="warning",
+            message=f"{runtime.name} is deprecated since {runtime.deprecation}: AWS patches it no more",
+            hint="https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html",
+        )
+    ]
+
+
+def _allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:
+    """Whether some patch release of the runtime's Python is allowed; Lambda runs the newest ones."""
+    return any(requires_python.contains(f"{runtime.python}.{patch}") for patch in range(_NEWEST_PATCH))
+
+
+def _pythons(runtimes: Iterable[Runtime]) -> str:
+    return ", ".join(runtime.python for runtime in runtimes)

@@ -1,0 +1,1 @@
+raise RuntimeError("not a part of users")

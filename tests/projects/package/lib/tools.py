@@ -1,0 +1,1 @@
+"""Beside the package, and below source."""

@@ -1,0 +1,1 @@
+from shop.version import VERSION

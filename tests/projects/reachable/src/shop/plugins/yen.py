@@ -1,0 +1,2 @@
+def show(amount):
+    return f"{amount} JPY"

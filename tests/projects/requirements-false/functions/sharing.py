@@ -1,0 +1,5 @@
+import shared
+
+
+def handler(event, context):
+    return shared.WORD

@@ -1,0 +1,88 @@
+"""builders.auto: Docker where an engine answers, else the host, decided once and told once."""
+
+from __future__ import annotations
+
+from lambdabuild.builders.auto import AutoBuilder
+from lambdabuild.builders.base import Builder, Image, Installation
+from lambdabuild.errors import MachineError
+from lambdabuild.model.events import Listener, ignore
+from lambdabuild.model.requirements import Pin
+from lambdabuild.model.target import Target
+from tests.contract.fake_builder import FakeBuilder
+from tests.samples import target
+from tests.wheels import wheel
+
+IMAGE = Image(reference="lambda:3.13", digest="sha256:" + "12" * 32)
+ONE = wheel("one")
+PIN = Pin(name="one", version="1.0", kind="wheel", url="https://files.example/one.whl", sha256=ONE.sha256)
+ORDER = Installation(target=target(), rooms=((PIN,),))
+
+
+class Docker(FakeBuilder):
+    name = "docker"
+
+
+class Host(FakeBuilder):
+    name = "host"
+
+
+class Absent(Docker):
+    """An engine that does not answer."""
+
+    def image(self, target: Target, *, listen: Listener) -> Image | None:
+        raise MachineError("no Docker Engine answers", hint="start Docker")
+
+
+class Offered:
+    """An auto builder, what it makes and what it tells."""
+
+    def __init__(self, docker: FakeBuilder) -> None:
+        self.docker, self.host = docker, Host({PIN.url: ONE})
+        self.made: list[str] = []
+        self.notices: list[str] = []
+        self.auto = AutoBuilder(
+            docker=lambda: self._make(self.docker), host=lambda: self._make(self.host), notice=self.notices.append
+        )
+
+    def _make(self, builder: FakeBuilder) -> Builder:
+        self.made.append(builder.name)
+        return builder
+
+    def installs(self) -> set[str]:
+        with self.auto.install(ORDER, listen=ignore) as files:
+            return {file.path for file in files}
+
+
+def test_nothing_is_made_before_it_is_needed() -> None:
+    offered = Offered(Docker({}))
+    assert offered.auto.name == "auto"
+    assert offered.made == []
+
+
+def test_an_engine_that_answers() -> None:
+    offered = Offered(Docker({PIN.url: ONE}, image=IMAGE))
+    assert offered.auto.image(target(), listen=ignore) == IMAGE
+    assert offered.auto.name == "docker"
+    assert "one.py" in offered.installs()
+    assert offered.docker.orders == [ORDER]
+    assert (offered.made, offered.notices) == (["docker"], [])
+
+
+def test_an_engine_that_does_not() -> None:
+    offered = Offered(Absent({}))
+    assert offered.auto.image(target(), listen=ignore) is None
+    assert offered.auto.image(target(), listen=ignore) is None
+    assert offered.auto.name == "host"
+    assert "one.py" in offered.installs()
+    assert offered.host.orders == [ORDER]
+    assert offered.made == ["docker", "host"]
+    assert offered.notices == [
+        "building on this machine, not in the Lambda image: no Docker Engine answers\n"
+        "  The same wheels give the same bytes; source distributions cannot be built this way."
+    ]
+
+
+def test_an_installation_that_comes_first_decides() -> None:
+    offered = Offered(Absent({}))
+    assert "one.py" in offered.installs()
+    assert offered.auto.name == "host"

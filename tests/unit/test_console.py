@@ -1,0 +1,219 @@
+"""console: the whole of what is written, and where; no terminal is attached here."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lambdabuild import __version__
+from lambdabuild.console import Console
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.events import Event
+from lambdabuild.model.limits import Finding, Sized
+from lambdabuild.model.report import Report, SplitPart, artifact_document
+from lambdabuild.steps.validate import Checked
+from tests.samples import artifact
+
+API = artifact(
+    "api.zip", kind="function", handler="app.handler", layers=("layer",), zipped_size=999, unzipped_size=26_214_400 // 2
+)
+FINDINGS = (
+    Finding(severity="warning", message="one is hidden", hint="rename it"),
+    Finding(severity="warning", message="two is hidden", hint="rename it"),
+    Finding(severity="warning", message="three is odd"),
+)
+REPORT = Report(
+    output="/project/dist/lambda",
+    artifacts=(artifact(), API),
+    findings=FINDINGS,
+    left_out={"api.zip": tuple(f"m{number}.py" for number in range(9)), "web.zip": ("one.py", "two.py")},
+    cached=2,
+    installed=1,
+    seconds=1.26,
+    targets=("python3.13 x86_64", "python3.12 arm64"),
+)
+CHECKED = (
+    Checked(
+        path=Path("dist/api.zip"),
+        zipped_size=1_500,
+        files=1,
+        sized=Sized(name="api.zip", unzipped_size=131_072_000, shares={}),
+        layers=("layer.zip",),
+    ),
+    Checked(
+        path=Path("dist/layer.zip"),
+        zipped_size=20_000_000,
+        files=7,
+        sized=Sized(name="layer.zip", unzipped_size=1_000_000, shares={}),
+        layers=None,
+    ),
+)
+TOLD_FINDINGS = """\
+warning: one is hidden
+warning: two is hidden
+  hint: rename it
+warning: three is odd
+"""
+LEFT_OUT = """\
+note: api.zip leaves out what its handler does not reach: m0.py, m1.py, m2.py, m3.py, m4.py, m5.py, m6.py, m7.py and 1 more
+note: web.zip leaves out what its handler does not reach: one.py, two.py
+"""
+
+
+def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().report(REPORT)
+    captured = capsys.readouterr()
+    assert captured.out == (
+        "/project/dist/lambda\n"
+        "  layer.zip  1.2 MB  26.2 MB unzipped  10.0% of the limit\n"
+        "  api.zip     999 B  13.1 MB unzipped  15.0% of the limit with layer.zip\n"
+        "python3.13 x86_64, python3.12 arm64, docker builder, distributions: 1 installed, 2 from the cache, 1.3 s\n"
+    )
+    assert captured.err == TOLD_FINDINGS + LEFT_OUT
+
+
+def test_a_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(as_json=True).report(REPORT)
+    captured = capsys.readouterr()
+    assert captured.err == TOLD_FINDINGS + LEFT_OUT
+    assert json.loads(captured.out) == {
+        "manifest_version": 1,
+        "lambdabuild": __version__,
+        "artifacts": [artifact_document(API), artifact_document(artifact())],
+        "output": "/project/dist/lambda",
+        "findings": [
+            {"severity": "warning", "message": "one is hidden", "hint": "rename it"},
+            {"severity": "warning", "message": "two is hidden", "hint": "rename it"},
+            {"severity": "warning", "message": "three is odd", "hint": None},
+        ],
+        "left_out": {"api.zip": [f"m{number}.py" for number in range(9)], "web.zip": ["one.py", "two.py"]},
+        "distributions_cached": 2,
+        "distributions_installed": 1,
+        "seconds": 1.26,
+    }
+    assert captured.out == json.dumps(json.loads(captured.out), indent=2) + "\n"
+
+
+def test_a_validation(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().validated(CHECKED, FINDINGS[2:])
+    captured = capsys.readouterr()
+    assert captured.out == (
+        "  dist/api.zip     1.5 kB  131.1 MB unzipped  50.0% of the limit\n"
+        "  dist/layer.zip  20.0 MB    1.0 MB unzipped  0.4% of the limit\n"
+    )
+    assert captured.err == "warning: three is odd\n"
+
+
+def test_a_validation_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(as_json=True).validated(CHECKED, ())
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert json.loads(captured.out) == {
+        "archives": [
+            {
+                "path": "dist/api.zip",
+                "zipped_size": 1_500,
+                "unzipped_size": 131_072_000,
+                "files": 1,
+                "layers": ["layer.zip"],
+            },
+            {
+                "path": "dist/layer.zip",
+                "zipped_size": 20_000_000,
+                "unzipped_size": 1_000_000,
+                "files": 7,
+                "layers": None,
+            },
+        ],
+        "findings": [],
+    }
+
+
+PARTS = (
+    SplitPart(name="layer-1", zipped_size=40_000_000, unzipped_size=200_000_000, owners=("numpy 2.3", "pandas 2.3")),
+    SplitPart(name="layer-2", zipped_size=999, unzipped_size=5_000, owners=("six 1.17",)),
+)
+
+
+def test_a_proposed_split(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().proposed(PARTS)
+    captured = capsys.readouterr()
+    assert captured.out == (
+        "  layer-1.zip  40.0 MB  200.0 MB unzipped  numpy 2.3, pandas 2.3\n"
+        "  layer-2.zip    999 B    5.0 kB unzipped  six 1.17\n"
+        "lambdabuild layer --split --make makes them\n"
+    )
+    Console(as_json=True).proposed(PARTS[1:])
+    assert json.loads(capsys.readouterr().out) == {
+        "layers": [{"name": "layer-2", "zipped_size": 999, "unzipped_size": 5_000, "owners": ["six 1.17"]}]
+    }
+
+
+def test_a_build_that_installs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    provenance = replace(API.provenance, builder="none")
+    bare = replace(REPORT, artifacts=(replace(API, layers=(), provenance=provenance),), installed=0, cached=0)
+    Console().report(replace(bare, findings=(), left_out={}, targets=("python3.13 arm64",)))
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == ("python3.13 arm64, distributions: 0 installed, 0 from the cache, 1.3 s")
+    assert captured.err == ""
+
+
+def test_progress_is_a_line_a_step(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    for event in (
+        Event(phase="resolve", text="reading the lock"),
+        Event(phase="deflate", text="deflating", done=1),
+        Event(phase="deflate", text="deflating", done=1_000_000),
+        Event(phase="assemble", text="writing archives"),
+        Event(phase="assemble", text="writing archives"),
+        Event(phase="resolve", text="reading the lock"),
+    ):
+        console.listen(event)
+    captured = capsys.readouterr()
+    assert captured.err == "reading the lock …\nwriting archives …\nreading the lock …\n"
+    assert captured.out == ""
+
+
+def test_notices_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(as_json=True)
+    console.notice("building on this machine\n  because")
+    console.error(PolicyError("a.py is odd", hint="mend it"))
+    console.quiet()
+    captured = capsys.readouterr()
+    assert captured.err == "note: building on this machine\n  because\nerror: a.py is odd\n  hint: mend it\n"
+    assert captured.out == ""
+
+
+LIVE = """
+from lambdabuild.console import Console
+from lambdabuild.model.events import Event
+console = Console()
+console.listen(Event(phase="wait", text="waiting for [a folder]", done=1_234_567))
+console.notice("noted")
+"""
+
+
+def test_a_terminal_sees_what_goes_on_and_keeps_what_counts() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [sys.executable, "-c", LIVE], stderr=theirs, stdin=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"}
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := screen.read(1 << 16):
+                shown += chunk
+        except OSError:  # how a terminal ends on Linux
+            pass
+        assert process.wait() == 0
+    assert b"waiting for [a folder] 1.2 MB" in shown
+    assert b"\x1b[" in shown
+    assert shown.endswith(b"note: noted\r\n")

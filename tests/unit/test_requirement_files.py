@@ -1,0 +1,77 @@
+"""model.requirement_files: what a requirements file names, other files and requirements."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdabuild.model.requirement_files import Reference, references, requirement_lines
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "constrains"),
+    [
+        ("-r base.txt", "base.txt", False),
+        ("-rbase.txt", "base.txt", False),
+        ("  -r\t../base.txt  # the rest", "../base.txt", False),
+        ("--requirement base.txt", "base.txt", False),
+        ("--requirement=base.txt", "base.txt", False),
+        ("-r 'my base.txt'", "my base.txt", False),
+        ("-c constraints.txt", "constraints.txt", True),
+        ('--constraint="constraints.txt"', "constraints.txt", True),
+        ("-r a#b.txt", "a#b.txt", False),
+    ],
+)
+def test_a_line_that_names_a_file(line: str, path: str, constrains: bool) -> None:
+    assert list(references(line)) == [Reference(path=path, line=1, constrains=constrains)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "# -r base.txt",
+        "six==1.17.0",
+        "requests -r base.txt",
+        "--require-hashes",
+        "-r",
+        "-e ./member",
+        "--index-url https://index.example/simple",
+        "-r https://files.example/base.txt",
+        "--constraint=https://files.example/constraints.txt",
+    ],
+)
+def test_a_line_that_names_none(line: str) -> None:
+    assert list(references(line)) == []
+
+
+def test_files_come_in_order_with_their_lines() -> None:
+    text = "-r b.txt\r\n\r\nsix\r\n-c c.txt\r\n-r a.txt\r\n"
+    assert [(one.path, one.line) for one in references(text)] == [("b.txt", 1), ("c.txt", 4), ("a.txt", 5)]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_requirements(newline: str) -> None:
+    lines = [
+        "# ours",
+        "-r base.txt",
+        "--index-url https://index.example/simple",
+        "",
+        "six==1.17.0  # pinned",
+        "requests[socks]>=2.32 ; python_version < '3.14'",
+        "demo @ https://files.example/demo-1.0.zip#sha256=00",
+        "idna==3.10 \\",
+        "    --hash=sha256:00 \\",
+        "    --hash=sha256:01",
+        "attrs \\",
+        "    >=25",
+        "anyio==4 --hash=sha256:02",
+        "  # indented",
+    ]
+    assert list(requirement_lines(newline.join(lines))) == [
+        "six==1.17.0",
+        "requests[socks]>=2.32 ; python_version < '3.14'",
+        "demo @ https://files.example/demo-1.0.zip#sha256=00",
+        "idna==3.10",
+        "attrs      >=25",
+        "anyio==4",
+    ]

@@ -1,0 +1,305 @@
+"""steps.resolve: real uv, real projects in a temporary folder, an index on the loopback address."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from lambdabuild.cache import Cache
+from lambdabuild.errors import BuildError, MachineError, PolicyError, UsageError
+from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
+from lambdabuild.model.requirements import NoUsableWheel, Pin
+from lambdabuild.model.target import Target
+from lambdabuild.steps.resolve import Resolution, Resolver
+from lambdabuild.uv import find_binary, run
+from tests.index import Index
+from tests.samples import RUNTIMES, target
+from tests.wheels import wheel
+
+PYPROJECT = """\
+[project]
+name = "shop"
+version = "0.1"
+requires-python = ">=3.10"
+dependencies = ["one", "two; sys_platform == 'win32'"]
+[project.optional-dependencies]
+fast = ["three"]
+[dependency-groups]
+dev = ["four"]
+cloud = ["five"]
+"""
+
+
+@pytest.fixture
+def environ(index: Index, tmp_path: Path) -> dict[str, str]:
+    for name in ("one", "two", "three", "four", "five"):
+        index.add(wheel(name))
+    return {
+        "HOME": str(tmp_path / "home"),
+        "PATH": str(Path(sys.executable).parent),
+        "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
+        "UV_DEFAULT_INDEX": index.simple,
+        "UV_HTTP_RETRIES": "0",
+        "UV_PYTHON": sys.executable,
+    }
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    project = tmp_path / "shop"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    return project
+
+
+def resolver(project: Path, environ: Mapping[str, str], *, upgrade: bool = False) -> Resolver:
+    cache = Cache(project.parent / "cache")
+    cache.ensure()
+    return Resolver(
+        project=project,
+        binary=find_binary(),
+        uv_version="0",
+        environ=environ,
+        runtimes=RUNTIMES,
+        cache=cache,
+        upgrade=upgrade,
+    )
+
+
+def resolve(resolver: Resolver, needs: Needs, target: Target) -> Resolution:
+    return resolver.resolve(needs, target, owner="functions.api")
+
+
+def names(resolution: Resolution) -> list[str]:
+    return [str(pin) for pin in resolution.pins]
+
+
+def test_selections_of_a_lock(project: Path, environ: dict[str, str], index: Index) -> None:
+    shop = resolver(project, environ)
+    shop.lock()
+    lock = (project / "uv.lock").read_bytes()
+    for locked, pins, direct in (
+        (Locked(), ["one 1.0"], ["one", "two; sys_platform == 'win32'"]),
+        (Locked(extras=("fast",)), ["one 1.0", "three 1.0"], ["one", "two; sys_platform == 'win32'", "three"]),
+        (Locked(groups=("cloud",)), ["five 1.0", "one 1.0"], ["one", "two; sys_platform == 'win32'", "five"]),
+        (Locked(only_groups=("cloud", "dev")), ["five 1.0", "four 1.0"], ["five", "four"]),
+    ):
+        resolution = resolve(shop, locked, target())
+        assert names(resolution) == pins
+        assert list(resolution.direct) == direct
+    (pin,) = resolve(shop, Locked(), target()).pins
+    one = wheel("one")
+    assert (pin.version, pin.url, pin.sha256) == ("1.0", f"{index.url}/files/{one.filename}", one.sha256)
+    assert (project / "uv.lock").read_bytes() == lock
+    assert sorted(path.name for path in project.iterdir()) == ["pyproject.toml", "uv.lock"]
+
+
+def test_no_needs_ask_nobody(project: Path) -> None:
+    assert resolve(resolver(project, {}), NOTHING, target()) == Resolution(pins=(), direct=())
+
+
+def test_no_lock(project: Path, environ: dict[str, str]) -> None:
+    with pytest.raises(PolicyError) as caught:
+        resolve(resolver(project, environ), Locked(), target())
+    assert str(caught.value) == (
+        f"{project} has no uv.lock\n  hint: uv lock --project {project}   (or add --lock to this command)"
+    )
+    assert [path.name for path in project.iterdir()] == ["pyproject.toml"]
+
+
+def test_a_stale_lock(project: Path, environ: dict[str, str]) -> None:
+    shop = resolver(project, environ)
+    shop.lock()
+    lock = (project / "uv.lock").read_bytes()
+    (project / "pyproject.toml").write_text(PYPROJECT.replace('"one"', '"three", "one"'))
+    with pytest.raises(PolicyError) as caught:
+        resolve(shop, Locked(), target())
+    assert str(caught.value) == (
+        f"{project}: uv.lock is older than what pyproject.toml asks for\n"
+        f"  hint: uv lock --project {project}   (or add --lock to this command)"
+    )
+    assert (project / "uv.lock").read_bytes() == lock
+    shop.lock()
+    assert names(resolve(shop, Locked(), target())) == ["one 1.0", "three 1.0"]
+
+
+def test_an_index_that_is_gone(project: Path, environ: dict[str, str], index: Index) -> None:
+    index.close()
+    with pytest.raises(MachineError) as caught:
+        resolver(project, environ).lock()
+    assert caught.value.message.startswith("uv lock failed; uv says:\n  ")
+    assert f"Failed to fetch: {index.simple}/" in caught.value.message
+
+
+def test_the_newest_version_that_would_do(project: Path, environ: dict[str, str], index: Index) -> None:
+    for version, glibc in (("1.0", "17"), ("2.0", "17"), ("3.0", "28")):
+        index.add(wheel("arrow", version, tag=f"cp311-cp311-manylinux_2_{glibc}_x86_64"))
+    (project / "pyproject.toml").write_text(PYPROJECT.replace('"one"', '"arrow>=3"'))
+    shop = resolver(project, environ)
+    shop.lock()
+    with pytest.raises(NoUsableWheel) as caught:
+        resolve(shop, Locked(), target("3.11"))
+    assert str(caught.value) == (
+        "arrow 3.0 needs glibc >= 2.28; python3.11 (Amazon Linux 2) has 2.26\n"
+        "  hint: for arrow: uv add 'arrow<=2.0' (the newest with a wheel for python3.11 x86_64)"
+    )
+    index.close()
+    with pytest.raises(NoUsableWheel) as caught:
+        resolve(shop, Locked(), target("3.11"))
+    assert str(caught.value) == (
+        "arrow 3.0 needs glibc >= 2.28; python3.11 (Amazon Linux 2) has 2.26\n  hint: for arrow: pin an older arrow"
+    )
+
+
+def test_a_group_that_is_not_there(project: Path, environ: dict[str, str]) -> None:
+    shop = resolver(project, environ)
+    shop.lock()
+    with pytest.raises(BuildError) as caught:
+        resolve(shop, Locked(groups=("clod",)), target())
+    assert caught.value.message.startswith("reading the lock (uv export) failed; uv says:\n  ")
+    assert "`clod`" in caught.value.message
+
+
+# Requirements that are not pinned
+
+
+def downloads(index: Index) -> int:
+    return sum(path.startswith("/simple/") for path, _ in index.requests)
+
+
+def test_requirements_are_resolved_once(project: Path, environ: dict[str, str], index: Index) -> None:
+    needs = Required(lines=("one>=1", "three"))
+    first = resolve(resolver(project, environ), needs, target())
+    assert names(first) == ["one 1.0", "three 1.0"]
+    assert first.direct == ("one>=1", "three")
+    assert downloads(index) > 0
+    index.add(wheel("one", "2.0"))
+    index.requests.clear()
+    assert resolve(resolver(project, environ), needs, target()) == first
+    assert index.requests == []
+    cold = environ | {"UV_CACHE_DIR": str(project.parent / "cold")}
+    assert names(resolve(resolver(project, cold, upgrade=True), needs, target())) == ["one 2.0", "three 1.0"]
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 2.0", "three 1.0"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda project, environ: (Required(lines=("one>=1", "two")), target(), environ),
+        lambda project, environ: (Required(lines=("one>=1",)), target("3.12"), environ),
+        lambda project, environ: (Required(lines=("one>=1",)), target("3.13", "arm64"), environ),
+        lambda project, environ: (
+            Required(lines=("one>=1",)),
+            target(),
+            environ | {"UV_INDEX_STRATEGY": "first-index"},
+        ),
+    ],
+)
+def test_what_a_resolution_depends_on(
+    project: Path, environ: dict[str, str], changed: Callable[..., tuple[Needs, Target, dict[str, str]]]
+) -> None:
+    shop = resolver(project, environ)
+    resolve(shop, Required(lines=("one>=1",)), target())
+    needs, goal, other = changed(project, environ)
+    kept = project.parent / "cache" / "v1" / "resolutions"
+    assert len(list(kept.iterdir())) == 1
+    resolve(resolver(project, other), needs, goal)
+    assert len(list(kept.iterdir())) == 2
+
+
+def test_requirements_files_and_what_they_name(project: Path, environ: dict[str, str]) -> None:
+    (project / "more").mkdir()
+    (project / "requirements.txt").write_text("one  # first\n-r more/others.txt\n-c limits.txt\n")
+    (project / "more" / "others.txt").write_text("three\n")
+    (project / "limits.txt").write_text("three<9\n")
+    needs = Required(file="requirements.txt")
+    resolution = resolve(resolver(project, environ), needs, target())
+    assert names(resolution) == ["one 1.0", "three 1.0"]
+    assert resolution.direct == ("one", "three")
+    (project / "more" / "others.txt").write_text("four\n")
+    assert names(resolve(resolver(project, environ), needs, target())) == ["four 1.0", "one 1.0"]
+
+
+def test_requirements_files_that_name_each_other(project: Path, environ: dict[str, str]) -> None:
+    (project / "a.txt").write_text("one\n-r b.txt\n")
+    (project / "b.txt").write_text("\n-r a.txt\n")
+    with pytest.raises(UsageError) as caught:
+        resolve(resolver(project, environ), Required(file="a.txt"), target())
+    assert str(caught.value) == f"{project}/b.txt:2: a.txt: the requirements files name each other in a circle"
+
+
+def test_files_that_are_missing(project: Path, environ: dict[str, str]) -> None:
+    (project / "a.txt").write_text("one\n-c gone.txt\n")
+    with pytest.raises(UsageError) as caught:
+        resolve(resolver(project, environ), Required(file="a.txt"), target())
+    assert str(caught.value) == f"{project}/a.txt:2: gone.txt: {project}/gone.txt does not exist"
+    for needs, key in (
+        (Required(file="gone.txt"), "requirements"),
+        (LockFile(file="gone.txt"), "pylock"),
+        (Script(file="gone.txt"), "handler"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            resolve(resolver(project, environ), needs, target())
+        assert str(caught.value) == (
+            f'functions.api.{key} = "gone.txt": {project}/gone.txt does not exist\n'
+            "  hint: paths are relative to pyproject.toml"
+        )
+
+
+def test_a_pylock_and_its_local_wheel(project: Path, environ: dict[str, str]) -> None:
+    local = wheel("local")
+    (project / "locks" / "wheels").mkdir(parents=True)
+    (project / "locks" / "wheels" / local.filename).write_bytes(local.data)
+    (project / "locks" / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "hand"\n[[packages]]\nname = "local"\nversion = "1.0"\n'
+        f'wheels = [{{path = "wheels/{local.filename}", hashes = {{sha256 = "{local.sha256}"}}}}]\n'
+    )
+    (pin,) = resolve(resolver(project, environ), LockFile(file="locks/pylock.toml"), target()).pins
+    assert pin.path == str(project / "locks" / "wheels" / local.filename)
+    (project / "locks" / "wheels" / local.filename).unlink()
+    with pytest.raises(UsageError) as caught:
+        resolve(resolver(project, environ), LockFile(file="locks/pylock.toml"), target())
+    assert str(caught.value) == (
+        f"local 1.0: {pin.path} does not exist\n  hint: the lock names it; lock again after moving things"
+    )
+
+
+SCRIPT = """\
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["one"]
+# ///
+"""
+
+
+def test_a_script_and_its_lock(project: Path, environ: dict[str, str], index: Index) -> None:
+    (project / "job.py").write_text(SCRIPT)
+    shop = resolver(project, environ)
+    assert names(resolve(shop, Script(file="job.py"), target())) == ["one 1.0"]
+    assert sorted(path.name for path in project.iterdir()) == ["job.py", "pyproject.toml"]
+    run(find_binary(), ("lock", "--script", "job.py"), cwd=project, environ=environ)
+    index.add(wheel("one", "2.0"))
+    assert names(resolve(resolver(project, environ, upgrade=True), Script(file="job.py"), target())) == ["one 1.0"]
+
+
+def test_a_folder_is_told_by_its_content(project: Path, environ: dict[str, str]) -> None:
+    inner = project / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text('[project]\nname = "inner"\nversion = "1"\n')
+    text = PYPROJECT.replace('"one"', '"inner"') + '[tool.uv.sources]\ninner = { path = "inner" }\n'
+    (project / "pyproject.toml").write_text(text)
+    shop = resolver(project, environ)
+    shop.lock()
+
+    def folder() -> Pin:
+        (pin,) = resolve(shop, Locked(), target()).pins
+        return pin
+
+    first = folder()
+    assert (first.kind, first.path) == ("folder", str(inner))
+    assert folder() == first
+    (inner / "inner.py").write_text("")
+    assert folder().sha256 not in ("", first.sha256)

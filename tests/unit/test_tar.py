@@ -1,0 +1,132 @@
+"""builders.tar: nothing that comes out of a container is trusted."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lambdabuild.builders.base import InstalledFile
+from lambdabuild.builders.tar import read_installed, write_tar
+from lambdabuild.errors import MachineError, PolicyError
+
+
+def entry(name: str, content: bytes = b"", **changes: Any) -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    info.mode = 0o644
+    for key, value in changes.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def folder(name: str) -> tuple[tarfile.TarInfo, bytes]:
+    return entry(name, type=tarfile.DIRTYPE, mode=0o755)
+
+
+def stream(*entries: tuple[tarfile.TarInfo, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=format, errors="surrogateescape") as archive:
+        for info, content in entries:
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def chunks(data: bytes, size: int = 100) -> Iterator[bytes]:
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+def read(data: bytes, *, rooms: int = 2, size: int = 100) -> list[InstalledFile]:
+    return list(read_installed(chunks(data, size), rooms=rooms))
+
+
+def test_what_is_written_can_be_read() -> None:
+    out = io.BytesIO()
+    write_tar(
+        out, [("tree/", 0o700, b""), ("tree/room-0/a.py", 0o644, b"A"), ("tree/room-0/b", 0o755, b"")], owner=1000
+    )
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as archive:
+        assert [(info.name, info.mode, info.uid, info.gid, info.isdir(), info.size) for info in archive] == [
+            ("tree", 0o700, 1000, 1000, True, 0),
+            ("tree/room-0/a.py", 0o644, 1000, 1000, False, 1),
+            ("tree/room-0/b", 0o755, 1000, 1000, False, 0),
+        ]
+    assert read(out.getvalue()) == [
+        InstalledFile(room=0, path="a.py", executable=False, content=b"A"),
+        InstalledFile(room=0, path="b", executable=True, content=b""),
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 7, 512, 1000, 10_240, 1_000_000])
+@pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_rooms_folders_and_files(format: int, size: int) -> None:
+    long = "/".join(["deep"] * 50) + "/naïve.py"
+    data = stream(
+        folder("tree"),
+        folder("tree/room-0"),
+        entry("tree/room-0/a.py", b"A" * 3000),
+        folder("tree/room-1"),
+        entry(f"tree/room-1/{long}", b"B", mode=0o700),
+        format=format,
+    )
+    assert read(data, size=size) == [
+        InstalledFile(room=0, path="a.py", executable=False, content=b"A" * 3000),
+        InstalledFile(room=1, path=long, executable=True, content=b"B"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        entry("tree/room-0/a", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        entry("tree/room-0/a", type=tarfile.LNKTYPE, linkname="tree/room-0/b"),
+        entry("tree/room-0/a", type=tarfile.CHRTYPE),
+        entry("tree/room-0/a", type=tarfile.BLKTYPE),
+        entry("tree/room-0/a", type=tarfile.FIFOTYPE),
+        entry("tree/room-2/a"),
+        entry("tree/elsewhere"),
+        entry("tree/../room-0/a"),
+        entry("room-0/a"),
+    ],
+)
+def test_what_no_wheel_holds(bad: tuple[tarfile.TarInfo, bytes]) -> None:
+    with pytest.raises(PolicyError) as caught:
+        read(stream(entry("tree/room-0/fine"), bad))
+    assert str(caught.value) == f"{bad[0].name!r} in the installed tree is not a regular file of a distribution"
+
+
+@pytest.mark.parametrize("path", ["../a", "b/../../a", "/etc/passwd", "", "a\\b", "a\nb", "caf\udce9.py"])
+@pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_paths_that_may_not_be_packaged(path: str, format: int) -> None:
+    with pytest.raises(PolicyError) as caught:
+        read(stream(entry(f"tree/room-0/{path}"), format=format))
+    assert str(caught.value) == (
+        f"{path!r} is not a path that may be packaged: a path is relative, below its root, and of printable UTF-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "problem"),
+    [
+        (0, "empty file"),
+        (1, "truncated header"),
+        (511, "truncated header"),
+        (512 + 1, "unexpected end of data"),
+        (512 + 999, "unexpected end of data"),
+    ],
+)
+def test_a_stream_that_ends_early(end: int, problem: str) -> None:
+    data = stream(entry("tree/room-0/a.py", b"A" * 1000))
+    assert len(read(data)) == 1
+    with pytest.raises(MachineError) as caught:
+        read(data[:end])
+    assert str(caught.value) == f"the installed tree cannot be read to its end: {problem}"
+
+
+def test_no_tar_at_all() -> None:
+    with pytest.raises(MachineError) as caught:
+        read(b"<html>" * 200)
+    assert str(caught.value) == "the installed tree cannot be read to its end: invalid header"
