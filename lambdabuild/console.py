@@ -127,10 +127,11 @@ class Console:
 
 def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:
     layers = [other for other in artifacts if other.kind == "layer" and other.name in artifact.layers]
-    total = artifact.unzipped_size + sum(layer.unzipped_size for layer in layers)
+    attached = [layer.sized() for layer in layers] + [layer.sized() for layer in artifact.external_layers]
+    total = artifact.unzipped_size + sum(layer.unzipped_size for layer in attached)
     share = f"{total / MAX_UNZIPPED:.1%} of the limit"
-    if layers:
-        share += " with " + ", ".join(layer.file for layer in layers)
+    if attached:
+        share += " with " + ", ".join(layer.name for layer in attached)
     return artifact.file, _size(artifact.zipped_size), f"{_size(artifact.unzipped_size)} unzipped", share
 
 

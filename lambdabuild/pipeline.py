@@ -14,8 +14,8 @@ from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.limits import Finding, check_zipped, judged
 from lambdabuild.model.needs import Needs
-from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
-from lambdabuild.model.report import Artifact, Kind, Provenance, Report, SplitPart, distribution_shares
+from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan
+from lambdabuild.model.report import Artifact, ExternalLayer, Kind, Provenance, Report, SplitPart, distribution_shares
 from lambdabuild.model.runtimes import check_deprecation
 from lambdabuild.model.split import split_tree, zipped_size
 from lambdabuild.model.target import Target
@@ -101,7 +101,7 @@ def propose_split(order: Order, machines: Machines) -> tuple[SplitPart, ...]:
     return tuple(
         SplitPart(
             name=draft.name,
-            zipped_size=zipped_size(draft.tree.entries),
+            zipped_size=zipped_size(draft.tree),
             unzipped_size=draft.tree.unzipped_size,
             owners=tuple(sorted(draft.tree.shares())),
         )
@@ -230,6 +230,7 @@ class _Draft:
     tree: Tree
     handler: str | None = None
     layers: tuple[str, ...] = ()
+    external_layers: tuple[ExternalLayer, ...] = ()
 
 
 def _drafts(prepared: _Prepared, order: Order) -> Iterator[_Draft]:
@@ -248,6 +249,11 @@ def _drafts(prepared: _Prepared, order: Order) -> Iterator[_Draft]:
             tree=prepared.trees[function.file],
             handler=function.sources.handler,
             layers=tuple(layer.name for layer in function.attached),
+            external_layers=tuple(
+                ExternalLayer(name=layer.name, arn=layer.arn, unzipped_size=layer.unzipped_size)
+                for layer in function.attached
+                if isinstance(layer, ExternalPlan)
+            ),
         )
 
 
@@ -261,6 +267,7 @@ def _artifact(draft: _Draft, written: Written, prepared: _Prepared, machines: Ma
         architecture=draft.target.architecture,
         handler=draft.handler,
         layers=draft.layers,
+        external_layers=draft.external_layers,
         sha256=written.sha256,
         content_digest=draft.tree.content_digest,
         zipped_size=written.size,

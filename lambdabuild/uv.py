@@ -181,6 +181,7 @@ _NETWORK_SIGNS = (
     "error trying to connect",
     "operation timed out",
     "Network connectivity is disabled",
+    "the network was disabled",
 )
 
 

@@ -60,15 +60,6 @@ def pack(path: str, mode: int, content: bytes) -> Member:
     )
 
 
-def unpack(member: Member) -> bytes:
-    """The content of a member; raises PolicyError when its data does not give what it says."""
-    ((_, data),) = each_with_data([member])
-    content = zlib.decompress(data, wbits=-15) if member.method == DEFLATED else data
-    if hashlib.sha256(content).hexdigest() != member.sha256:
-        raise PolicyError(f"{member.path}: the stored data is damaged")
-    return content
-
-
 def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = None) -> str:
     """Write the members in their order and return the archive's sha256, hex.
 

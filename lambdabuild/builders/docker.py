@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
@@ -121,9 +121,12 @@ class DockerBuilder:
     def _sources_built(self, target: Target, sources: Mapping[int, Pin], listen: Listener) -> Iterator[Container]:
         """A container of the target's own architecture that sees no credentials, because it runs code of others."""
         public = forwarded_without_credentials(self._environ)
+        base = ensure_image(self._client, self._reference(target), target, listen)
+        if target.architecture != self._architecture:
+            self._check_that_it_runs(str(base.id), target, sources.values())
         image = ensure_builder_image(
             self._client,
-            ensure_image(self._client, self._reference(target), target, listen),
+            base,
             target,
             recipe=self._recipe,
             ca_bundle=self._ca_bundle or b"",
@@ -146,6 +149,19 @@ class DockerBuilder:
                 if ran.returncode != 0:
                     raise _build_failure(pin, ran.stderr)
             yield container
+
+    def _check_that_it_runs(self, image: str, target: Target, pins: Iterable[Pin]) -> None:
+        """Raise MachineError unless the engine runs programs of another architecture than its own."""
+        python = _python(target)
+        with suppress(MachineError), running(self._client, image, python=python, cache=None) as probe:
+            if probe.run([python, "-c", ""], environ={}, doing="trying the image").returncode == 0:
+                return
+        raise MachineError(
+            f"{', '.join(map(str, pins))} must be built from source for {target}, and this engine "
+            f"({self._architecture}) runs no {target.architecture} programs",
+            hint="build on an engine of that architecture (DOCKER_HOST), set up emulation (https://docs.docker.com/"
+            "build/building/multi-platform/#qemu), or choose versions that have wheels",
+        )
 
     def _put_uv(self, container: Container, python: str, environ: Mapping[str, str]) -> list[str]:
         """The command that runs uv in the container: this machine's binary where it fits, else one from the index.

@@ -22,6 +22,9 @@ from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
+_NOT_PORTABLE = "is not compatible with the target Python"
+"""What uv says of a wheel that it built for another Python than the one that is asked for."""
+
 
 class HostBuilder:
     """Installs on this machine, for any target, into a temporary folder."""
@@ -81,9 +84,13 @@ class HostBuilder:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
             file.chmod(mode)
-        argv = uv.build_command(f"./source-{room}/{source.path}", room_folder(room), python=sys.executable)
+        command = uv.build_command(f"./source-{room}/{source.path}", room_folder(room), python=sys.executable)
+        # What the distribution says of the Python that it needs is said to the target, not to what runs its build.
+        argv = (*command, "--python-version", target.runtime.python)
         done = uv.run(self._uv, argv, cwd=scratch, environ={**self._environ, **build_environment(pin)})
         if done.returncode != 0:
+            if _NOT_PORTABLE in done.stderr:
+                raise _binary(pin, "a wheel of its own Python", target)
             raise uv.failure(f"building {pin}", done.stderr)
         _refuse_binaries(scratch / room_folder(room), pin, target)
 
@@ -93,10 +100,14 @@ def _refuse_binaries(room: Path, pin: Pin, target: Target) -> None:
     for wheel in room.glob("*.dist-info/WHEEL"):
         tags = [line.partition(":")[2].strip() for line in wheel.read_text().splitlines() if line.startswith("Tag:")]
         if not all(tag.endswith("-none-any") for tag in tags):
-            raise BuildError(
-                f"{pin} compiles to {', '.join(tags)} on this machine, which is not {target}",
-                hint="build in the Lambda image: --builder docker",
-            )
+            raise _binary(pin, ", ".join(tags), target)
+
+
+def _binary(pin: Pin, made: str, target: Target) -> BuildError:
+    return BuildError(
+        f"{pin} compiles to {made} on this machine, which is not {target}",
+        hint="build in the Lambda image: --builder docker",
+    )
 
 
 def _walk(scratch: Path, rooms: int) -> Iterator[InstalledFile]:

@@ -6,7 +6,7 @@ Read here and kept in memory; what is sent where is decided in ``model.credentia
 from __future__ import annotations
 
 import logging
-import netrc
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +18,9 @@ from lambdabuild.model.credentials import Credentials, Login, gather
 from lambdabuild.model.forwarding import CLIENT_CERTIFICATE, with_pip
 
 log = logging.getLogger(__name__)
+
+_TOKEN = re.compile(r'"((?:\\.|[^"\\])*)"|((?:\\.|[^\s\\])+)', re.DOTALL)
+_FIELDS = {"login": "login", "user": "login", "account": "account", "password": "password"}
 
 
 def read_settings(environ: Mapping[str, str], *, project: Path, home: Path) -> tuple[Mapping[str, Any], ...]:
@@ -54,14 +57,46 @@ def read_netrc(environ: Mapping[str, str], *, home: Path) -> dict[str, Login]:
     if path is None:
         return {}
     try:
-        hosts = netrc.netrc(str(path)).hosts
-    except netrc.NetrcParseError as error:  # its message holds words of the file
-        log.warning("%s:%s: not in the form of a netrc file, so no login is taken from it", path, error.lineno)
-        return {}
+        return parse_netrc(path.read_text(encoding="utf-8", errors="replace"))
+    except ValueError as error:
+        log.warning("%s:%s: not in the form of a netrc file, so no login is taken from it", path, error)
     except OSError as error:
         log.warning("%s: cannot be read: %s", path, error.strerror)
-        return {}
-    return {host: Login(username=user, password=password or "") for host, (user, _, password) in hosts.items()}
+    return {}
+
+
+def parse_netrc(text: str) -> dict[str, Login]:
+    """Logins by host, as uv reads them; Python's own parser knows no quotes before 3.11.
+
+    Raises ValueError with the number of the line that is none of a netrc file.
+    """
+    hosts: dict[str, dict[str, str]] = {}
+    entry: dict[str, str] | None = None
+    place = 0
+    while match := _TOKEN.search(text, place):
+        word, place = match[0], match.end()
+        if word.startswith("#"):
+            place = _until(text, place, "\n")
+        elif word == "macdef":
+            entry, place = None, _until(text, place, "\n\n")
+        elif word == "default":
+            entry = hosts["default"] = {}
+        elif (word == "machine" or (entry is not None and word in _FIELDS)) and (value := _TOKEN.search(text, place)):
+            place = value.end()
+            content = re.sub(r"\\(.)", r"\1", value[2] or value[1] or "", flags=re.DOTALL)
+            if word == "machine":
+                entry = hosts[content] = {}
+            elif entry is not None:
+                entry[_FIELDS[word]] = content
+        else:
+            raise ValueError(text.count("\n", 0, place) + 1)
+    logins = {host: Login(username=e.get("login", ""), password=e.get("password", "")) for host, e in hosts.items()}
+    return {host: login for host, login in logins.items() if login.username or login.password}
+
+
+def _until(text: str, place: int, end: str) -> int:
+    found = text.find(end, place)
+    return len(text) if found < 0 else found
 
 
 def read_trusted(environ: Mapping[str, str]) -> bytes | None:

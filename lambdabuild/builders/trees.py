@@ -15,11 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lambdabuild.builders.download import checked, fetch
-from lambdabuild.errors import BuildError, MachineError, PolicyError, UsageError
+from lambdabuild.errors import BuildError, MachineError, UsageError
 from lambdabuild.model.credentials import redacted
 from lambdabuild.model.patterns import source_rules
 from lambdabuild.model.requirements import Pin
-from lambdabuild.sourcefiles import check_link
 
 TreeFile = tuple[str, int, bytes]
 """Path relative to the tree, mode, content."""
@@ -71,22 +70,21 @@ def read_file(pin: Pin, *, fetch: Callable[[Pin], bytes] = fetch) -> bytes:
 def read_folder(folder: Path, *, within: Path | None = None) -> Iterator[TreeFile]:
     """The files of a folder in the order of their paths, without version control, caches and environments.
 
-    Symbolic links are followed. Raises PolicyError for one that loops or leads out of ``within``, UsageError for what
-    cannot be read.
+    Symbolic links are followed, but for those that dangle, lead back, or lead out of ``within``. Raises UsageError for
+    what cannot be read.
     """
     rules = source_rules(keep=_FOR_BACKENDS)
 
     def walk(directory: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[TreeFile]:
         for item in sorted(os.scandir(directory), key=lambda item: os.fsencode(item.name)):
             path, relative = Path(item.path), prefix + item.name
-            is_folder = item.is_dir()
-            if not (is_folder or item.is_file()) or not rules.takes(f"{relative}/" if is_folder else relative):
+            real = Path(os.path.realpath(path)) if item.is_symlink() else above[-1] / item.name
+            if real in above or not real.is_relative_to(above[0]):
                 continue
-            real = check_link(path, above) if item.is_symlink() else above[-1] / item.name
-            if is_folder:
+            if real.is_dir() and rules.takes(f"{relative}/"):
                 yield from walk(path, f"{relative}/", (*above, real))
-            else:
-                yield relative, 0o755 if path.stat().st_mode & 0o100 else 0o644, path.read_bytes()
+            elif real.is_file() and rules.takes(relative):
+                yield relative, 0o755 if real.stat().st_mode & 0o100 else 0o644, path.read_bytes()
 
     real = folder.resolve()
     try:
@@ -124,10 +122,7 @@ def _read_tree(pin: Pin, environ: Mapping[str, str]) -> tuple[TreeFile, ...]:
         for step in steps:
             if step.returncode != 0:
                 raise _git_failure(pin, step.stderr)
-        try:
-            return tuple(read_folder(Path(checkout), within=Path(checkout)))
-        except PolicyError as error:
-            raise PolicyError(f"{pin}: {error.message}") from error
+        return tuple(read_folder(Path(checkout), within=Path(checkout)))
 
 
 def _git(pin: Pin, argv: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

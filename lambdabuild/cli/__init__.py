@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import traceback
@@ -14,9 +15,10 @@ from lambdabuild import __version__
 from lambdabuild.cli.layer import layer
 from lambdabuild.cli.package import package
 from lambdabuild.cli.validate import validate
-from lambdabuild.errors import LambdaBuildError, Terminated
+from lambdabuild.errors import LambdaBuildError, MachineError, Terminated
 
 _BUG = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _INTERRUPTED = 130
 
 
@@ -53,24 +55,32 @@ def main() -> NoReturn:
 def _run() -> int:
     try:
         cli(standalone_mode=False)
-    except LambdaBuildError as error:
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except Exception as error:
+        return _tell(error)
+    return 0
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong, and give the exit status."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        where = f" at {error.filename}" if error.filename else ""
+        error = MachineError(f"{error.strerror}{where}", hint="free some disk space")
+    if isinstance(error, LambdaBuildError):
         from lambdabuild.console import Console
 
         Console().error(error)
         return error.exit_code
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except click.ClickException as error:
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except Exception:
-        traceback.print_exc()
-        print("error: this is a bug in lambdabuild; please report it with the lines above", file=sys.stderr)
-        return _BUG
-    return 0
+    traceback.print_exception(error)
+    print("error: this is a bug in lambdabuild; please report it with the lines above", file=sys.stderr)
+    return _BUG
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -26,7 +26,7 @@ def layer(names: tuple[str, ...], split: bool, make: bool, **given: Any) -> None
       lambdabuild layer --python 3.13 --architecture arm64
     """
     from lambdabuild.cli.machines import run_build
-    from lambdabuild.model.plan import plan_layers
+    from lambdabuild.model.planning import plan_layers
 
     if make and not split:
         raise UsageError("--make goes with --split")

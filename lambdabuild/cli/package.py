@@ -30,7 +30,7 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
       lambdabuild package api-handler --fat
     """
     from lambdabuild.cli.machines import run_build
-    from lambdabuild.model.plan import plan_fat, plan_slim
+    from lambdabuild.model.planning import plan_fat, plan_slim
     from lambdabuild.steps.discover import find_needs
 
     options = BuildOptions(**given)
@@ -46,7 +46,7 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
 def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -> tuple[ProjectConfig, tuple[str, ...]]:
     """The configuration with the function that ``--handler`` describes, and its name."""
     from lambdabuild.model.configfunction import FunctionConfig, find_long_handler_problem, split_folder
-    from lambdabuild.model.plan import DEFAULT_FUNCTION
+    from lambdabuild.model.planning import DEFAULT_FUNCTION
 
     problem = find_long_handler_problem(handler)
     if problem is not None:

@@ -17,10 +17,10 @@ MASK = "****"
 _UV_INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
 _PIP_INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 _PORTS = {"http": 80, "https": 443}
-_SHORT = 4
-"""Fewer characters than this may be in any text, so they are not looked for."""
+_SHORT = 4  # fewer characters than this may be in any text, so they are not looked for
 _USERINFO = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
 _GIT = "git@"
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # https://pip.pypa.io/en/stable/reference/requirements-file-format/
 _URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 
 Origin = tuple[str, str, int | None]
@@ -137,8 +137,10 @@ def parse_grant(url: str) -> Grant | None:
     return Grant(url=_root(without_userinfo(url)), login=Login(username=unquote(username), password=unquote(password)))
 
 
-def grants_in(text: str) -> tuple[Grant, ...]:
-    """The logins in the URLs of a text: of a requirements file, of a script."""
+def grants_in(text: str, environ: Mapping[str, str] | None = None) -> tuple[Grant, ...]:
+    """The logins in the URLs of a text, as of a requirements file; uv puts variables in there for ``${NAME}``."""
+    if environ is not None:
+        text = _VARIABLE.sub(lambda match: environ.get(match[1], match[0]), text)
     found = (parse_grant(match.group().rstrip(",;)]}")) for match in _URL.finditer(text))
     return tuple(grant for grant in found if grant is not None)
 

@@ -1,21 +1,14 @@
-"""From configuration and request to what is to be made. After planning no option is left to look at."""
+"""What is to be made: layers and functions, with nothing left to decide."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from lambdabuild.errors import UsageError
-from lambdabuild.model.config import DEFAULT_LAYER, FunctionConfig, LayerConfig, ProjectConfig
-from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required
+from lambdabuild.model.needs import Needs
 from lambdabuild.model.report import Kind
-from lambdabuild.model.runtimes import Targets
 from lambdabuild.model.sources import Sources
 from lambdabuild.model.target import Target
-
-DEFAULT_FUNCTION = "function"
-"""The name of a function that only ``--handler`` describes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +103,7 @@ class Plan:
     def all_layers(self) -> tuple[LayerPlan, ...]:
         """The layers that are made and those whose content is needed, each once."""
         used = (layer for function in self.functions for layer in (*function.attached_layers, *function.bundled))
-        return _each_once((*self.layers, *used))
+        return each_once((*self.layers, *used))
 
     def without(self, names: Collection[str]) -> Plan:
         """The plan without these layers."""
@@ -133,177 +126,6 @@ class Plan:
         return tuple(dict.fromkeys(targets))
 
 
-def plan_layers(config: ProjectConfig, targets: Targets, names: Collection[str]) -> Plan:
-    """The named layers, or all of them. Raises UsageError for a name that is not configured, or not made here."""
-    layers = _layers(config, targets)
-    wanted = [layers[name] for name in _chosen(names, layers, "layer")]
-    for layer in wanted:
-        if isinstance(layer, ExternalPlan) and names:
-            raise UsageError(f'the layer "{layer.name}" is {layer.arn}, which is published and not built here')
-    made = (layer for layer in wanted if isinstance(layer, LayerPlan))
-    return Plan(layers=tuple(replace(layer, may_be_empty=False) for layer in made), functions=())
-
-
-def plan_slim(config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs]) -> Plan:
-    """The named functions, or all of them, each slim, and the layers that they use.
-
-    ``found`` is what was found beside the handlers of functions that configure no dependencies.
-    """
-    functions = _functions(config, targets, names, found, kind="function")
-    used = _each_once(layer for function in functions for layer in function.attached_layers)
-    return Plan(layers=used, functions=functions)
-
-
-def plan_fat(config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs]) -> Plan:
-    """The named functions, or all of them, each with the content of its layers inside."""
-    return Plan(layers=(), functions=_functions(config, targets, names, found, kind="fat-function"))
-
-
-def _each_once(layers: Iterable[LayerPlan]) -> tuple[LayerPlan, ...]:
+def each_once(layers: Iterable[LayerPlan]) -> tuple[LayerPlan, ...]:
+    """Layers by name, the first of each."""
     return tuple({layer.name: layer for layer in layers}.values())
-
-
-def _layers(config: ProjectConfig, targets: Targets) -> dict[str, LayerPlan | ExternalPlan]:
-    configured = config.layers or {DEFAULT_LAYER: LayerConfig(name=DEFAULT_LAYER)}
-    return {
-        name: _layer(config, layer, targets) if layer.external is None else _external(layer)
-        for name, layer in configured.items()
-    }
-
-
-def _external(layer: LayerConfig) -> ExternalPlan:
-    assert layer.external is not None
-    return ExternalPlan(
-        name=layer.name,
-        arn=layer.external.arn,
-        unzipped_size=layer.external.unzipped_size,
-        distributions=layer.external.distributions,
-        python=layer.python,
-        architecture=layer.architecture,
-    )
-
-
-def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets) -> LayerPlan:
-    target = targets.of(layer.python, layer.architecture, owner=f"layers.{layer.name}")
-    site_packages = f"python/lib/{target.runtime.name}/site-packages/"
-    return LayerPlan(
-        name=layer.name,
-        target=target,
-        needs=_configured_needs(layer) or (NOTHING if layer.code else Locked()),
-        code=layer.code,
-        root=site_packages if layer.layout == "site-packages" else "python/",
-        leaves_sdk=layer.boto3 == "runtime",
-        may_be_empty=not config.layers,
-        exclude=(*config.exclude, *layer.exclude),
-        keep=(*config.keep, *layer.keep),
-        gitignore=config.gitignore,
-    )
-
-
-def _configured_needs(artifact: LayerConfig | FunctionConfig) -> Needs | None:
-    if isinstance(artifact.requirements, str):
-        return Required(file=artifact.requirements)
-    if artifact.requirements is not None:
-        return Required(lines=artifact.requirements)
-    if artifact.pylock is not None:
-        return LockFile(file=artifact.pylock)
-    locked = Locked(
-        package=artifact.package,
-        extras=artifact.extras,
-        groups=artifact.groups,
-        only_groups=artifact.only_groups,
-    )
-    return locked if locked != Locked() else None
-
-
-def _functions(
-    config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs], *, kind: Kind
-) -> tuple[FunctionPlan, ...]:
-    if not config.functions:
-        raise UsageError(
-            "no function is configured",
-            hint="name one on the command line: lambdabuild package --handler package.module.function\n"
-            "        or in pyproject.toml: [tool.lambdabuild.functions.NAME] with handler = "
-            '"package.module.function"',
-        )
-    layers = _layers(config, targets)
-    wanted = (config.functions[name] for name in _chosen(names, config.functions, "function"))
-    return tuple(_function(config, one, targets, layers, found.get(one.name), kind=kind) for one in wanted)
-
-
-def _function(
-    config: ProjectConfig,
-    function: FunctionConfig,
-    targets: Targets,
-    layers: Mapping[str, LayerPlan | ExternalPlan],
-    found: Needs | None,
-    *,
-    kind: Kind,
-) -> FunctionPlan:
-    needs = _configured_needs(function) or found or Locked()
-    used = _used(config, function, needs, layers)
-    plan = FunctionPlan(
-        name=function.name,
-        kind=kind,
-        target=targets.of(function.python, function.architecture, owner=f"functions.{function.name}"),
-        sources=_sources(config, function),
-        needs=needs,
-        attached=used if kind == "function" else (),
-        bundled=() if kind == "function" else tuple(layer for layer in used if isinstance(layer, LayerPlan)),
-        leaves_sdk=(function.boto3 or ("bundle" if kind == "function" else "runtime")) == "runtime",
-        exclude=(*config.exclude, *function.exclude),
-        keep=(*config.keep, *function.keep),
-    )
-    for layer in used:
-        if not layer.fits(plan.target):
-            raise UsageError(
-                f'the function "{plan.name}" is for {plan.target}, its layer "{layer.name}" for '
-                f"{layer.described_target}",
-                hint="a function and its layers share runtime and architecture: set python and architecture of one "
-                "of the two",
-            )
-    return plan
-
-
-def _sources(config: ProjectConfig, function: FunctionConfig) -> Sources:
-    return Sources(
-        owner=f"functions.{function.name}",
-        handler=function.handler,
-        source=function.source,
-        folder=function.folder,
-        reachable=function.sources == "reachable",
-        include=function.include,
-        exclude=(*config.exclude, *function.exclude),
-        keep=(*config.keep, *function.keep),
-        gitignore=config.gitignore if function.gitignore is None else function.gitignore,
-    )
-
-
-def _used(
-    config: ProjectConfig,
-    function: FunctionConfig,
-    needs: Needs,
-    layers: Mapping[str, LayerPlan | ExternalPlan],
-) -> tuple[LayerPlan | ExternalPlan, ...]:
-    """The layers of a function: those it names, else all that are configured, else the one of the project's
-    dependencies when that is where its own come from."""
-    if function.layers is not None:
-        return tuple(layers[name] for name in function.layers)
-    if config.layers or isinstance(needs, Locked):
-        return tuple(layers.values())
-    return ()
-
-
-def _chosen(names: Collection[str], known: Collection[str], kind: str) -> list[str]:
-    """The names, each once, in the order of the configuration; all of them when none is given."""
-    problems = []
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            problems.append(
-                f'no {kind} "{name}" is configured; '
-                + (f'did you mean "{near[0]}"?' if near else f"the {kind}s are {', '.join(known)}")
-            )
-    if problems:
-        raise UsageError("\n".join(problems), hint=f"see [tool.lambdabuild.{kind}s] in pyproject.toml")
-    return [name for name in known if not names or name in names]

@@ -38,6 +38,18 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalLayer:
+    """A layer that others published, for what is said of the function that uses it."""
+
+    name: str
+    arn: str
+    unzipped_size: int
+
+    def sized(self) -> Sized:
+        return Sized(name=self.name, unzipped_size=self.unzipped_size, shares={self.arn: self.unzipped_size})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """One archive that a build made."""
 
@@ -60,6 +72,8 @@ class Artifact:
     """Bytes of application code, unzipped."""
     distributions: tuple[Share, ...]
     provenance: Provenance
+    external_layers: tuple[ExternalLayer, ...] = ()
+    """Those of the layers that others published."""
 
     @property
     def code_sha256(self) -> str:
@@ -123,6 +137,10 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "architecture": artifact.architecture,
         "handler": artifact.handler,
         "layers": list(artifact.layers),
+        "external_layers": [
+            {"name": layer.name, "arn": layer.arn, "unzipped_size": layer.unzipped_size}
+            for layer in artifact.external_layers
+        ],
         "sha256": artifact.sha256,
         "sha256_base64": artifact.code_sha256,
         "content_digest": artifact.content_digest,
@@ -151,6 +169,7 @@ def parse_artifact(document: Mapping[str, Any]) -> Artifact:
         architecture=document["architecture"],
         handler=document["handler"],
         layers=tuple(document["layers"]),
+        external_layers=tuple(ExternalLayer(**layer) for layer in document.get("external_layers", ())),
         sha256=document["sha256"],
         content_digest=document["content_digest"],
         zipped_size=document["zipped_size"],

@@ -22,7 +22,7 @@ def split_tree(tree: Tree, *, name: str) -> tuple[Tree, ...]:
     owned: dict[str, dict[str, Entry]] = {}
     for path, entry in tree.entries.items():
         owned.setdefault(entry.owner, {})[path] = entry
-    sizes = {owner: zipped_size(entries) for owner, entries in owned.items()}
+    sizes = {owner: _packed_size(entries) for owner, entries in owned.items()}
     parts: list[list[str]] = []
     for owner in sorted(owned, key=lambda owner: (-sizes[owner], owner)):
         alone = _size([owner], sizes)
@@ -46,8 +46,13 @@ def split_tree(tree: Tree, *, name: str) -> tuple[Tree, ...]:
     return tuple(_part(tree, frozenset(part)) for part in parts)
 
 
-def zipped_size(entries: Mapping[str, Entry]) -> int:
-    """Bytes that entries take in an archive, without its end."""
+def zipped_size(tree: Tree) -> int:
+    """Bytes of the archive of a tree."""
+    return _PER_ARCHIVE + _packed_size(tree.entries)
+
+
+def _packed_size(entries: Mapping[str, Entry]) -> int:
+    """Bytes that entries take in an archive."""
     return sum(_PER_MEMBER + 2 * len(path.encode()) + entry.member.compressed_size for path, entry in entries.items())
 
 

@@ -103,13 +103,17 @@ def overlaid(below: Tree, above: Tree, *, name: str) -> tuple[Tree, list[Finding
     findings = [
         Finding(
             severity="warning",
-            message=f"{name}: {path} of the sources hides the one of {below.entries[path].owner}",
+            message=f"{name}: {path} of the sources hides the one of {_shown(below.entries[path].owner)}",
             hint="rename the module, or exclude one of the two",
         )
         for path, entry in above.entries.items()
         if path in below.entries and below.entries[path].member.sha256 != entry.member.sha256
     ]
     return _sorted({**below.entries, **above.entries}), findings
+
+
+def _shown(owner: str) -> str:
+    return "a layer's code" if owner == SOURCES else owner
 
 
 def _sorted(entries: Mapping[str, Entry]) -> Tree:

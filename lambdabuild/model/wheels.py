@@ -64,7 +64,7 @@ class NoWheel:
                 has += f", and takes wheels up to {_dotted(runtime.wheel_glibc)}"
             return f"{subject} needs glibc >= {_dotted(self.needed_glibc)}; {has}"
         if self.wheels:
-            return f"{subject} has no wheel for {self.target}: none of its {len(self.wheels)} wheels fits"
+            return f"{subject} has no wheel for {self.target}, only for others: {len(self.wheels)} of them"
         return f"{subject} has no wheel at all, only a source distribution"
 
     @property

@@ -10,7 +10,7 @@ from lambdabuild.model.config import FunctionConfig
 from lambdabuild.model.needs import NOTHING, Needs, Required, Script
 
 _REQUIREMENTS = "requirements.txt"
-_SCRIPT = re.compile(r"(?m)^# /// script$")
+_SCRIPT = re.compile(r"(?m)^# /// script\r?$")
 """https://packaging.python.org/en/latest/specifications/inline-script-metadata/"""
 
 

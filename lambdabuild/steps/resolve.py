@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +11,13 @@ from pathlib import Path
 from lambdabuild import configfile, uv
 from lambdabuild.builders.trees import folder_digest
 from lambdabuild.cache import Cache
-from lambdabuild.errors import PolicyError, UsageError
+from lambdabuild.errors import BuildError, PolicyError, UsageError
+from lambdabuild.model.credentials import without_userinfo
 from lambdabuild.model.forwarding import forwarded_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
 from lambdabuild.model.requirement_files import references, requirement_lines
 from lambdabuild.model.requirements import NoUsableWheel, Pin, select_pins
 from lambdabuild.model.target import Runtime, Target
-
-_USERINFO = re.compile(r"(?<=://)[^/@\s\"]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +59,15 @@ class Resolver:
         if needs == NOTHING:
             return Resolution(pins=(), direct=())
         text, base = self._lock_text(needs, target, owner)
-        document = configfile.parse_toml(text, origin="uv")
+        origin = str(self.project / needs.file) if isinstance(needs, LockFile) else "uv"
+        document = configfile.parse_toml(text, origin=origin)
         try:
             pins = select_pins(document, target, self.runtimes)
         except NoUsableWheel as error:
             newest = {name: version for name in error.names if (version := self._find_newest(name, target))}
             raise NoUsableWheel(error.refused, newest=newest) from None
+        except BuildError as error:
+            raise BuildError(f"{origin}: {error.message}", hint=error.hint) from error
         return Resolution(pins=tuple(_located(pin, base) for pin in pins), direct=tuple(self._direct(needs)))
 
     def _lock_text(self, needs: Needs, target: Target, owner: str) -> tuple[str, Path]:
@@ -79,7 +80,7 @@ class Resolver:
         if isinstance(needs, Script):
             path = self._existing(needs.file, f"{owner}.handler")
             if path.with_name(f"{path.name}.lock").exists():
-                return self._exported(uv.export_script_command(needs.file)), self.project
+                return self._exported(uv.export_script_command(needs.file), script=path), self.project
             return self._compiled(needs.file, None, [path], target, what=needs.file), self.project
         if needs.file is not None:
             files = list(_closure(self._existing(needs.file, f"{owner}.requirements")))
@@ -87,10 +88,10 @@ class Resolver:
         what = f"{owner}.requirements"
         return self._compiled("-", "\n".join(needs.lines), [], target, what=what), self.project
 
-    def _exported(self, argv: tuple[str, ...]) -> str:
+    def _exported(self, argv: tuple[str, ...], *, script: Path | None = None) -> str:
         done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ)
         if done.returncode != 0:
-            raise self._lock_error(done.stderr) or uv.failure("reading the lock (uv export)", done.stderr)
+            raise self._lock_error(done.stderr, script) or uv.failure("reading the lock (uv export)", done.stderr)
         return done.stdout
 
     def _compiled(self, file: str, stdin: str | None, files: Sequence[Path], target: Target, *, what: str) -> str:
@@ -106,15 +107,22 @@ class Resolver:
         ]
         key = hashlib.sha256("\0\0".join(inputs).encode()).hexdigest()
         known = None if self.upgrade else self.cache.find_resolution(key)
-        if known is not None:
+        if known is not None and known.startswith(self._stamp(known)):
             return known
-        argv = uv.compile_command(file, target)
+        argv = (*uv.compile_command(file, target), *(("--refresh",) if self.upgrade else ()))
         done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ, stdin=stdin)
         if done.returncode != 0:
             raise uv.failure(f"resolving {what}", done.stderr)
-        text = _USERINFO.sub("", done.stdout)
+        text = without_userinfo(done.stdout)
+        text = self._stamp(text) + text
         self.cache.store_resolution(key, text)
         return text
+
+    def _stamp(self, pylock: str) -> str:
+        """A comment that tells the content of the folders in a resolution: what they require may change with it."""
+        packages = configfile.parse_toml(pylock, origin="uv").get("packages", ())
+        folders = (self.project / package["directory"]["path"] for package in packages if "directory" in package)
+        return f"# {' '.join(map(folder_digest, folders))}\n"
 
     def _direct(self, needs: Needs) -> Iterator[str]:
         if isinstance(needs, Locked):
@@ -131,10 +139,14 @@ class Resolver:
             raise UsageError(f'{what} = "{file}": {path} does not exist', hint="paths are relative to pyproject.toml")
         return path
 
-    def _lock_error(self, stderr: str) -> PolicyError | None:
+    def _lock_error(self, stderr: str, script: Path | None) -> PolicyError | None:
         hint = f"uv lock --project {self.project}   (or add --lock to this command)"
         if "Unable to find lockfile" in stderr:
             return PolicyError(f"{self.project} has no uv.lock", hint=configfile.other_lock_hint(self.project) or hint)
+        if "needs to be updated" in stderr and script is not None:
+            return PolicyError(
+                f"{script}.lock is older than what {script.name} asks for", hint=f"uv lock --script {script}"
+            )
         if "needs to be updated" in stderr:
             return PolicyError(f"{self.project}: uv.lock is older than what pyproject.toml asks for", hint=hint)
         return None

@@ -26,6 +26,8 @@ class Checked:
     sized: Sized
     layers: tuple[str, ...] | None
     """Of a function: the files of its layers, as the manifest tells; None for a layer."""
+    external: tuple[Sized, ...] = ()
+    """Of a function: its layers that others published, as the manifest tells."""
 
 
 def find_artifacts(output: Path) -> tuple[Path, ...]:
@@ -54,6 +56,7 @@ def inspect(paths: Sequence[Path]) -> tuple[Checked, ...]:
             files=len(sizes),
             sized=recorded.sized() if recorded else _sized(path, sizes),
             layers=None if _is_layer(sizes, recorded) else _layer_files(recorded) if recorded else given,
+            external=tuple(layer.sized() for layer in recorded.external_layers) if recorded else (),
         )
         for path, sizes, recorded in read
     )
@@ -69,7 +72,7 @@ def validate(checked: Sequence[Checked], *, direct_upload: bool) -> list[Finding
         findings += check_zipped(one.path.name, one.zipped_size, direct_upload=direct_upload)
     for function in functions:
         layers = [_layer(name, function, by_file) for name in function.layers or ()]
-        findings += check_unzipped(function.sized, [layer.sized for layer in layers])
+        findings += check_unzipped(function.sized, [*(layer.sized for layer in layers), *function.external])
     used = {name for function in functions for name in function.layers or ()}
     for one in checked:
         if one.layers is None and one.path.name not in used:
@@ -111,7 +114,8 @@ def _is_layer(sizes: Iterable[tuple[str, int]], recorded: Artifact | None) -> bo
 
 
 def _layer_files(recorded: Artifact) -> tuple[str, ...]:
-    return tuple(f"{name}.zip" for name in recorded.layers)
+    external = {layer.name for layer in recorded.external_layers}
+    return tuple(f"{name}.zip" for name in recorded.layers if name not in external)
 
 
 def _sized(path: Path, sizes: Sequence[tuple[str, int]]) -> Sized:

@@ -9,6 +9,7 @@ from lambdabuild import uv
 from lambdabuild.builders.base import Builder, Image, Installation, InstalledFile
 from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Event, Listener
+from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 from tests.wheels import Wheel, record_of
@@ -21,7 +22,7 @@ Room = dict[str, tuple[bytes, bool]]
 
 
 class FakeBuilder(Builder):
-    """Installs wheels that it finds by URL. Where two wheels meet, the last by name wins, as chance has it with uv."""
+    """Installs wheels that it finds by URL or path. Where two wheels meet the last wins, as chance has it with uv."""
 
     name = "fake"
 
@@ -43,11 +44,7 @@ class FakeBuilder(Builder):
         self.open += 1
         try:
             rooms = [self._installed(pins, order.target, listen) for pins in order.rooms]
-            yield (
-                InstalledFile(room=number, path=path, executable=executable, content=content)
-                for number, room in enumerate(rooms)
-                for path, (content, executable) in room.items()
-            )
+            yield _files(rooms)
         finally:
             self.open -= 1
 
@@ -59,12 +56,19 @@ class FakeBuilder(Builder):
         return room
 
     def _fetched(self, pin: Pin) -> Wheel:
-        wheel = self._wheels.get(pin.url)
+        wheel = self._wheels.get(pin.path or pin.url)
         if wheel is None:
             raise uv.failure(PHASE, unreachable(pin))
         if wheel.sha256 != pin.sha256:
             raise uv.failure(PHASE, hash_mismatch(pin, wheel.sha256))
         return wheel
+
+
+def _files(rooms: Sequence[Room]) -> Iterator[InstalledFile]:
+    for number, room in enumerate(rooms):
+        for path, (content, executable) in room.items():
+            check_path(path)
+            yield InstalledFile(room=number, path=path, executable=executable, content=content)
 
 
 def unreachable(pin: Pin) -> str:

@@ -6,6 +6,8 @@ containers is an address that they reach. One that needs a Docker Engine is mark
 
 from __future__ import annotations
 
+import platform
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -27,7 +29,7 @@ from lambdabuild.model.wheels import NoWheel
 from lambdabuild.uv import find_binary
 from tests.contract.fake_builder import PHASE, FakeBuilder, hash_mismatch, unreachable
 from tests.index import Index
-from tests.samples import target
+from tests.samples import RUNTIMES, target
 from tests.wheels import Wheel, wheel
 
 PY313 = target()
@@ -56,6 +58,13 @@ class Place:
             )
             for wheel in wheels
         )
+
+    def local_pin(self, wheel: Wheel, folder: Path) -> Pin:
+        """The pin of a wheel that lies in a folder of this machine and that no index serves."""
+        path = folder / wheel.filename
+        path.write_bytes(wheel.data)
+        self.index.wheels[str(path)] = wheel
+        return Pin(name=wheel.name, version=wheel.version, kind="wheel", path=str(path), sha256=wheel.sha256)
 
     def install(
         self, *rooms: tuple[Pin, ...], target: Target = PY313
@@ -125,10 +134,26 @@ def test_the_files_of_wheels(place: Place) -> None:
         assert set(parse_record(found[0, path].content.decode())) == set(parse_record(each.files[path].decode()))
 
 
+def test_wheels_that_no_index_serves(place: Place, tmp_path: Path) -> None:
+    local = place.local_pin(wheel("local", files={"local.py": "LOCAL = 1\n"}), tmp_path)
+    found = place.installed((*place.pins(wheel("one")), local))
+    assert found[0, "local.py"].content == b"LOCAL = 1\n"
+    assert (0, "one.py") in found
+
+
 def test_executable_files(place: Place) -> None:
     native = wheel("native", files={"native.so": b"\x7fELF", "native.py": ""}, executables=["native.so"])
     found = place.installed(place.pins(native))
     assert {path for (_, path), file in found.items() if file.executable} == {"native.so"}
+
+
+def test_paths_that_may_not_be_packaged(place: Place) -> None:
+    with pytest.raises(PolicyError) as caught:
+        place.installed(place.pins(wheel("odd", files={"odd/a\xa0b.py": ""})))
+    assert caught.value.message == (
+        "'odd/a\\xa0b.py' is not a path that may be packaged: "
+        "a path is relative, below its root, and of printable UTF-8"
+    )
 
 
 def test_launchers_are_executable_and_in_the_record(place: Place) -> None:
@@ -222,6 +247,63 @@ def test_sdists_need_a_container(place: Place) -> None:
     assert caught.value.hint == ("build in the Lambda image, where source distributions are compiled: --builder docker")
     assert place.left() == []
     assert place.index.requests == []
+
+
+BACKEND = """
+import zipfile
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "inner-1.0-TAG.whl"
+    with zipfile.ZipFile(f"{wheel_directory}/{name}", "w") as archive:
+        archive.write("inner.py")
+        archive.writestr("inner-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: inner\\nVersion: 1.0\\n")
+        archive.writestr("inner-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: TAG\\n")
+        archive.writestr("inner-1.0.dist-info/RECORD", "inner.py,,\\ninner-1.0.dist-info/RECORD,,\\n")
+    return name
+"""
+
+
+def folder_pin(folder: Path, tag: str) -> Pin:
+    """A project without dependencies, with a build backend of its own."""
+    for name, text in {
+        "inner.py": "INNER = 1\n",
+        "backend.py": BACKEND.replace("TAG", tag),
+        "pyproject.toml": '[project]\nname = "inner"\nversion = "1.0"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    }.items():
+        (folder / name).write_text(text)
+    return Pin(name="inner", version="1.0", kind="folder", path=str(folder), sha256="00" * 32)
+
+
+@pytest.mark.parametrize("place", ["host"], indirect=True)
+def test_folders_are_built_from_a_copy(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("inner")
+    pin = folder_pin(folder, "py3-none-any")
+    before = sorted(folder.rglob("*"))
+    found = place.installed(place.pins(wheel("one")), (pin,))
+    assert found[1, "inner.py"].content == b"INNER = 1\n"
+    assert sorted(folder.rglob("*")) == before
+
+
+OTHER = target(next(one.python for one in RUNTIMES if one.python != f"3.{sys.version_info.minor}"))
+HERE = f"linux_{platform.machine()}"
+
+
+@pytest.mark.parametrize("place", ["host"], indirect=True)
+@pytest.mark.parametrize(
+    ("tag", "told"),
+    [
+        (f"py3-none-{HERE}", f"py3-none-{HERE}"),
+        (f"cp{sys.version_info.major}{sys.version_info.minor}-none-{HERE}", "a wheel of its own Python"),
+    ],
+)
+def test_the_host_compiles_nothing(place: Place, tmp_path_factory: pytest.TempPathFactory, tag: str, told: str) -> None:
+    pin = folder_pin(tmp_path_factory.mktemp("inner"), tag)
+    with pytest.raises(BuildError) as caught, place.install((pin,), target=OTHER):
+        pass
+    assert caught.value.message == f"inner 1.0 compiles to {told} on this machine, which is not {OTHER}"
+    assert caught.value.hint == "build in the Lambda image: --builder docker"
+    assert place.left() == []
 
 
 def said(text: str) -> str:

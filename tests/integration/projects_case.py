@@ -11,9 +11,9 @@ Keys of project.toml, all but ``about`` optional:
 * ``archives``: by file name, and for slim builds all of them: ``runtime``, ``layers``, ``distributions`` as the
   manifest tells them; ``files``, all of the archive; ``code``, all that no distribution brought.
 
-Beside it lie the project itself; ``events/NAME.json`` (without it the event is ``{}``); ``expected/NAME.json``, what the
-function answers, and ``expected/NAME-fat.json`` where its fat zip answers something else; and ``published/NAME/``, the
-content of an external layer.
+Beside it lie the project itself; ``events/NAME.json`` (without it the event is ``{}``); ``expected/NAME.json``, what
+the function answers, and ``expected/NAME-fat.json`` where its fat zip answers something else; and ``published/NAME/``,
+the content of an external layer.
 """
 
 from __future__ import annotations

@@ -147,6 +147,7 @@ def test_a_slim_function_can_leave_the_sdk_to_the_runtime() -> None:
         "app.py": "(sources)",
         "one.py": "one 1.0",
     }
+    assert "boto3.py" in made(function_plan(), api=api).trees["api.zip"].entries
 
 
 # Fat functions

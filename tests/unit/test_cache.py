@@ -320,6 +320,50 @@ def test_scratch_folders_of_killed_builds_are_removed_by_the_next(cache: Cache) 
     assert sorted(cache.root.rglob("*")) == before
 
 
+def resolutions(cache: Cache) -> Path:
+    return cache.root / "v1" / "resolutions"
+
+
+def test_resolutions_are_kept(cache: Cache) -> None:
+    assert cache.find_resolution(KEY) is None
+    cache.store_resolution(KEY, "é = 1\n")
+    assert cache.find_resolution(KEY) == "é = 1\n"
+    assert cache.find_resolution("ac" * 32) is None
+    cache.store_resolution(KEY, "b = 2\n")
+    assert cache.find_resolution(KEY) == "b = 2\n"
+    assert [path.name for path in resolutions(cache).iterdir()] == [f"{KEY}.toml"]
+
+
+def test_a_resolution_of_other_bytes_or_in_place_of_which_is_a_folder_is_a_miss(cache: Cache) -> None:
+    cache.store_resolution(KEY, "a = 1\n")
+    path = resolutions(cache) / f"{KEY}.toml"
+    path.write_bytes(b"\xff")
+    assert cache.find_resolution(KEY) is None
+    path.unlink()
+    path.mkdir()
+    assert cache.find_resolution(KEY) is None
+    cache.store_resolution(KEY, "a = 1\n")
+    assert cache.find_resolution(KEY) is None
+    assert [path.name for path in resolutions(cache).iterdir()] == [f"{KEY}.toml"]
+
+
+FORGETFUL = """
+cache = Cache(Path(sys.argv[1]))
+cache.store_resolution("cd" * 32, "a = 1")
+print(cache.find_resolution("cd" * 32), cache.find_resolution("ab" * 32))
+"""
+
+
+def test_a_resolution_that_cannot_be_kept_is_no_error() -> None:
+    with public_folder() as folder:
+        cache = Cache(folder)
+        cache.ensure()
+        cache.store_resolution(KEY, "a = 1")
+        resolutions(cache).chmod(0o555)
+        assert run_unprivileged(IMPORTS, FORGETFUL, folder) == "None a = 1\n"
+        assert [path.name for path in resolutions(cache).iterdir()] == [f"{KEY}.toml"]
+
+
 HOME = Path("/home/me")
 
 

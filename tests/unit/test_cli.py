@@ -9,9 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -19,6 +17,7 @@ import pytest
 
 from lambdabuild import __version__
 from tests.index import Answer, Index
+from tests.shop import Shop, make_shop
 from tests.wheels import sdist, wheel
 
 PYPROJECT = """\
@@ -59,107 +58,25 @@ SHOUT = wheel(
 )
 
 
-@dataclass(frozen=True)
-class Shop:
-    """A project in a folder, and the environment that lambdabuild runs in."""
-
-    project: Path
-    environ: dict[str, str]
-
-    def start(self, *argv: str | Path, **environ: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "lambdabuild", *argv],
-            cwd=self.project,
-            env=self.environ | environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-
-    def run(self, *argv: str | Path, **environ: str) -> Ended:
-        process = self.start(*argv, **environ)
-        out, err = process.communicate()
-        assert "\x1b" not in out + err
-        return Ended(process.returncode, out, err)
-
-    def done(self, *argv: str | Path, **environ: str) -> Ended:
-        ended = self.run(*argv, **environ)
-        assert ended.code == 0, ended.err
-        return ended
-
-    @property
-    def output(self) -> Path:
-        return self.project / "dist" / "lambda"
-
-    def write(self, **files: str) -> None:
-        """Write files of the project, by path with __ for /."""
-        for name, text in files.items():
-            path = self.project / name.replace("__", "/").replace("_toml", ".toml").replace("_py", ".py")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """What follows the progress on stderr."""
-        return self.err[self.err.index("error: ") :]
-
-
-def make_shop(folder: Path, index: Index) -> Shop:
-    shop = Shop(
-        folder / "shop",
-        {
-            "HOME": str(folder / "home"),
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
-            "LAMBDABUILD_CACHE_DIR": str(folder / "cache"),
-            "UV_CACHE_DIR": str(folder / "uv-cache"),
-            "UV_DEFAULT_INDEX": index.simple,
-            "UV_HTTP_RETRIES": "0",
-            "UV_PYTHON": sys.executable,
-        },
-    )
-    write_project(shop.project)
-    return shop
-
-
-def write_project(project: Path) -> None:
-    for name, text in {
-        "pyproject.toml": PYPROJECT,
-        "src/shop/__init__.py": "",
-        "src/shop/main.py": HANDLER,
-        "src/shop/words.py": "WHO = 'world'\n",
-        "src/shop/__pycache__/words.cpython-313.pyc": "old",
-    }.items():
-        path = project / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+PROJECT = {
+    "pyproject.toml": PYPROJECT,
+    "src/shop/__init__.py": "",
+    "src/shop/main.py": HANDLER,
+    "src/shop/words.py": "WHO = 'world'\n",
+    "src/shop/__pycache__/words.cpython-313.pyc": "old",
+}
 
 
 @pytest.fixture
 def shop(tmp_path: Path, index: Index) -> Shop:
     index.add(GREET)
     index.add(SHOUT)
-    return make_shop(tmp_path, index)
+    return make_shop(tmp_path, index).write(PROJECT)
 
 
 @pytest.fixture
 def locked(shop: Shop) -> Shop:
-    binary = Path(sys.executable).with_name("uv")
-    subprocess.run([binary, "lock", "--quiet"], cwd=shop.project, env=shop.environ, check=True)
-    return shop
-
-
-def names(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as archive:
-        return archive.namelist()
+    return shop.lock()
 
 
 def answer_of(*paths: Path | str) -> str:
@@ -180,16 +97,16 @@ def test_from_a_project_to_zips_that_run(shop: Shop) -> None:
     assert lines[2].startswith("python3.13 x86_64, host builder, distributions: 2 installed, 0 from the cache, ")
     assert len(lines) == 3
     layer = ["_shout.so", "bin/shout", "greet/__init__.py", "greet/data.txt", "shout.py"]
-    assert names(shop.output / "layer.zip") == [f"python/{path}" for path in layer]
+    assert shop.members("layer.zip") == [f"python/{path}" for path in layer]
 
     again = shop.done("package", "--builder", "host")
     assert ", distributions: 0 installed, 2 from the cache, " in again.out
     code = ["shop/__init__.py", "shop/main.py", "shop/words.py"]
-    assert names(shop.output / "api.zip") == code
+    assert shop.members("api.zip") == code
     assert answer_of(shop.output / "api.zip", shop.output / "layer.zip/python") == "HELLO WORLD\n"
 
     shop.done("package", "--fat", "--builder", "host")
-    assert names(shop.output / "api-fat.zip") == sorted([*layer, *code])
+    assert shop.members("api-fat.zip") == sorted([*layer, *code])
     assert answer_of(shop.output / "api-fat.zip") == "HELLO WORLD\n"
 
     assert sorted(path.name for path in shop.output.iterdir()) == [
@@ -238,7 +155,7 @@ def test_the_same_bytes_everywhere(locked: Shop, tmp_path: Path, umask: Callable
     locked.done("package", "--fat", "--builder", "host")
     umask(0o077)
     project = tmp_path / "another place" / "s"
-    write_project(project)
+    Shop(project, {}).write(PROJECT)
     shutil.copy(locked.project / "uv.lock", project)
     for path in project.rglob("*"):
         os.utime(path, (1, 1))
@@ -284,7 +201,7 @@ def test_verbose_shows_commands(locked: Shop) -> None:
 
 def test_a_source_distribution_on_the_host(shop: Shop, index: Index) -> None:
     index.add_file("onlysource", *sdist("onlysource"))
-    shop.write(pyproject_toml=PYPROJECT.replace('"greet"', '"onlysource"'))
+    shop.write({"pyproject.toml": PYPROJECT.replace('"greet"', '"onlysource"')})
     ended = shop.run("layer", "--lock", "--builder", "host")
     assert ended.code == 1
     assert ended.error == (
@@ -299,7 +216,7 @@ def test_a_source_distribution_on_the_host(shop: Shop, index: Index) -> None:
 
 
 def test_mistakes_in_the_configuration(shop: Shop) -> None:
-    shop.write(pyproject_toml=PYPROJECT.replace("python =", "pyton ="))
+    shop.write({"pyproject.toml": PYPROJECT.replace("python =", "pyton =")})
     ended = shop.run("layer")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (

@@ -16,7 +16,7 @@ from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.model.segment import Member
 from lambdabuild.model.sources import Collected, Sources
 from lambdabuild.steps.collect import collect_code, collect_sources, find_handler
-from lambdabuild.zipformat import unpack
+from tests.samples import content
 from tests.unprivileged import public_folder, run_unprivileged
 
 HANDLER = "def handler(event, context): ...\n"
@@ -136,7 +136,7 @@ def test_src_comes_first(project: Path) -> None:
     write(project, {"src/app.py": HANDLER, "app.py": "# not this one"})
     assert find_handler(project, sources()) == project / "src" / "app.py"
     (member,) = collect(project).members
-    assert unpack(member) == HANDLER.encode()
+    assert content(member) == HANDLER.encode()
 
 
 def test_a_project_beside_an_unrelated_src(project: Path) -> None:
@@ -286,7 +286,7 @@ def test_every_encoding_that_python_reads(project: Path, source: bytes) -> None:
     (project / "app.py").write_bytes(source)
     find_handler(project, sources())
     (member,) = collect(project).members
-    assert unpack(member) == source
+    assert content(member) == source
 
 
 @pytest.mark.parametrize("source", [b"NAME = '\xe9'\n", b"NAME = '\0'\n", b"# coding: nonsense\n"])
@@ -606,7 +606,7 @@ def test_links_that_stay_inside_are_followed(project: Path) -> None:
     (project / "code" / "run").symlink_to(project / "code" / "tool")
     members = {member.path: member for member in collect(project, in_source()).members}
     assert sorted(members) == ["app.py", "file.py", "folder/a.py", "run", "shared/a.py", "tool"]
-    assert unpack(members["file.py"]) == unpack(members["folder/a.py"]) == b"A"
+    assert content(members["file.py"]) == content(members["folder/a.py"]) == b"A"
     assert members["run"].mode == 0o755
 
 

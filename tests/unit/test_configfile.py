@@ -13,14 +13,20 @@ from lambdabuild.configfile import (
     check_project,
     environment,
     find_project,
+    has_no_dependencies,
+    is_in_project,
+    other_lock_hint,
     parse_toml,
     read_config,
+    read_direct,
     read_python_version_file,
     read_runtimes,
     read_source_date_epoch,
+    read_text,
     read_toml,
 )
 from lambdabuild.errors import ConfigError, UsageError
+from lambdabuild.model.needs import Locked
 
 
 def write(path: Path, data: str | bytes) -> Path:
@@ -100,6 +106,22 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert isinstance(document, dict)
 
 
+# Text
+
+
+def test_read_text(tmp_path: Path) -> None:
+    assert read_text(write(tmp_path / "a.txt", b"\xef\xbb\xbf\xc3\xa9\r\n\xef\xbb\xbf")) == "é\r\n\ufeff"
+
+
+def test_text_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_text(write(tmp_path / "a.txt", b"ab\xe9c"))
+    assert str(caught.value) == f"{tmp_path / 'a.txt'}: not UTF-8 (byte 2)"
+    with pytest.raises(UsageError) as caught:
+        read_text(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory"
+
+
 # The project
 
 
@@ -134,6 +156,17 @@ def test_find_project_finds_none() -> None:
         f"no pyproject.toml in {start} or any directory above it\n"
         "  hint: `uv init` makes one; --project DIR names the project's directory"
     )
+
+
+def test_is_in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "shop/pyproject.toml", "")
+    (tmp_path / "shop" / "src").mkdir()
+    (tmp_path / "other" / "pyproject.toml").mkdir(parents=True)
+    assert is_in_project(tmp_path / "shop")
+    assert is_in_project(tmp_path / "shop" / "src" / "gone")
+    assert not is_in_project(tmp_path / "other")
+    monkeypatch.chdir(tmp_path / "shop" / "src")
+    assert is_in_project(Path())
 
 
 def test_check_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +230,112 @@ def test_problems_of_the_configuration_name_the_file(tmp_path: Path) -> None:
         f'{path}: tool.lambdabuild.kepe: unknown key; did you mean "keep"?',
         f"{path}: tool.lambdabuild.output: is empty; expected a directory",
     )
+
+
+# Locks of other tools
+
+
+def migration(project: Path, lock: str) -> str:
+    return f"uvx migrate-to-uv   (in {project}: it takes {lock} over into pyproject.toml and uv.lock)"
+
+
+@pytest.mark.parametrize("lock", ["poetry.lock", "Pipfile.lock"])
+def test_a_project_of_another_tool_is_told_the_way(tmp_path: Path, lock: str) -> None:
+    assert other_lock_hint(tmp_path) is None
+    write(tmp_path / lock, "")
+    assert other_lock_hint(tmp_path) == migration(tmp_path, lock)
+    assert other_lock_hint(tmp_path.parent) is None
+    for find in (find_project, check_project):
+        with pytest.raises(UsageError) as caught:
+            find(tmp_path)
+        assert caught.value.hint == migration(tmp_path, lock)
+    path = write(tmp_path / "pyproject.toml", "[tool.poetry]\nname = 'shop'\n")
+    with pytest.raises(UsageError) as caught:
+        read_config(tmp_path)
+    assert str(caught.value) == (
+        f"{path} has no [project] table, and lambdabuild reads no lock but uv's\n  hint: {migration(tmp_path, lock)}"
+    )
+    write(tmp_path / "pyproject.toml", "[project]\nname = 'shop'\n")
+    assert read_config(tmp_path).name == "shop"
+
+
+def test_poetrys_lock_goes_before_pipenvs(tmp_path: Path) -> None:
+    write(tmp_path / "Pipfile.lock", "")
+    write(tmp_path / "poetry.lock", "")
+    assert other_lock_hint(tmp_path) == migration(tmp_path, "poetry.lock")
+
+
+# Dependencies
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", True),
+        ("[project]\nname = 'shop'", True),
+        ("[project]\ndependencies = []", True),
+        ("[project]\noptional-dependencies.fast = ['orjson']", True),
+        ("[project]\ndependencies = ['six']", False),
+        ("[project]\ndynamic = ['version']", True),
+        ("[project]\ndynamic = ['version', 'dependencies']", False),
+    ],
+)
+def test_has_no_dependencies(tmp_path: Path, text: str, expected: bool) -> None:
+    write(tmp_path / "member" / "pyproject.toml", text)
+    assert has_no_dependencies(tmp_path / "member") is expected
+    write(tmp_path / "uv.lock", "")
+    assert not has_no_dependencies(tmp_path / "member")
+
+
+def test_what_a_project_requires(tmp_path: Path) -> None:
+    write(
+        tmp_path / "pyproject.toml",
+        "[project]\nname = 'shop'\ndependencies = ['six']\n"
+        "[project.optional-dependencies]\nfast = ['orjson']\n[dependency-groups]\ndata = ['pandas>=2']\n",
+    )
+    assert read_direct(tmp_path, Locked()) == ("six",)
+    assert read_direct(tmp_path, Locked(extras=("fast",), groups=("data",))) == ("six", "orjson", "pandas>=2")
+    assert read_direct(tmp_path, Locked(only_groups=("data",))) == ("pandas>=2",)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    members = "[tool.uv.workspace]\nmembers = ['packages/*', 'tools/cli']\n"
+    write(tmp_path / "pyproject.toml", f"[project]\nname = 'shop'\ndependencies = ['root']\n{members}")
+    write(tmp_path / "uv.lock", "")
+    for folder, name in (("packages/api", "Shop.API"), ("packages/worker", "shop-worker"), ("tools/cli", "shop-cli")):
+        write(tmp_path / folder / "pyproject.toml", f"[project]\nname = '{name}'\ndependencies = ['of-{name}']\n")
+    write(tmp_path / "packages/README.md", "no member")
+    write(tmp_path / "elsewhere/pyproject.toml", "[project]\nname = 'stranger'\ndependencies = ['strange']\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [
+        (None, ("root",)),
+        ("shop", ("root",)),
+        ("shop-api", ("of-Shop.API",)),
+        ("Shop_Worker", ("of-shop-worker",)),
+        ("shop-cli", ("of-shop-cli",)),
+        ("stranger", ()),
+    ],
+)
+def test_what_a_member_of_a_workspace_requires(workspace: Path, package: str | None, expected: tuple[str, ...]) -> None:
+    assert read_direct(workspace, Locked(package=package)) == expected
+
+
+def test_what_another_member_of_the_workspace_requires(workspace: Path) -> None:
+    api = workspace / "packages" / "api"
+    assert read_direct(api, Locked()) == ("of-Shop.API",)
+    assert read_direct(api, Locked(package="shop-worker")) == ("of-shop-worker",)
+    assert read_direct(api, Locked(package="shop")) == ("root",)
+
+
+def test_a_workspace_whose_root_is_no_project(workspace: Path) -> None:
+    write(workspace / "pyproject.toml", "[tool.uv.workspace]\nmembers = ['packages/*']\n")
+    assert read_direct(workspace, Locked(package="shop-api")) == ("of-Shop.API",)
+    assert read_direct(workspace, Locked(package="shop")) == ()
 
 
 def test_read_runtimes_reads_once() -> None:

@@ -17,7 +17,7 @@ from lambdabuild.console import Console
 from lambdabuild.errors import PolicyError
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, Sized
-from lambdabuild.model.report import Report, SplitPart, artifact_document
+from lambdabuild.model.report import ExternalLayer, Report, SplitPart, artifact_document
 from lambdabuild.steps.validate import Checked
 from tests.samples import artifact
 
@@ -61,10 +61,11 @@ warning: two is hidden
   hint: rename it
 warning: three is odd
 """
-LEFT_OUT = """\
-note: api.zip leaves out what its handler does not reach: m0.py, m1.py, m2.py, m3.py, m4.py, m5.py, m6.py, m7.py and 1 more
-note: web.zip leaves out what its handler does not reach: one.py, two.py
-"""
+LEFT_OUT = (
+    "note: api.zip leaves out what its handler does not reach: "
+    "m0.py, m1.py, m2.py, m3.py, m4.py, m5.py, m6.py, m7.py and 1 more\n"
+    "note: web.zip leaves out what its handler does not reach: one.py, two.py\n"
+)
 
 
 def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +78,15 @@ def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
         "python3.13 x86_64, python3.12 arm64, docker builder, distributions: 1 installed, 2 from the cache, 1.3 s\n"
     )
     assert captured.err == TOLD_FINDINGS + LEFT_OUT
+
+
+def test_external_layers_count_in_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    external = ExternalLayer(name="shared", arn="arn:shared:7", unzipped_size=131_072_000)
+    api = replace(API, layers=("shared", "layer"), external_layers=(external,))
+    Console().report(replace(REPORT, artifacts=(artifact(), api)))
+    assert capsys.readouterr().out.splitlines()[2] == (
+        "  api.zip     999 B  13.1 MB unzipped  65.0% of the limit with layer.zip, shared"
+    )
 
 
 def test_a_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:

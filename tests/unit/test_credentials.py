@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from lambdabuild.builders.secrets import read_credentials, read_netrc, read_settings
+from lambdabuild import uv
+from lambdabuild.builders.secrets import parse_netrc, read_credentials, read_netrc, read_settings
+from lambdabuild.errors import MachineError
 from lambdabuild.model.credentials import (
     Credentials,
     Login,
     gather,
     grants_in,
+    login_hint,
     parse_grant,
     redacted,
     secrets_of,
     signed,
     without_userinfo,
 )
+from lambdabuild.model.requirements import Pin
 
 FILE = "https://index.example/files/demo-1.0.whl"
 ME = Login(username="me", password="secret")
@@ -188,6 +192,14 @@ def test_logins_in_a_text() -> None:
     assert signed("https://elsewhere.example/x", grants) == "https://elsewhere.example/x"
 
 
+def test_variables_in_a_text() -> None:
+    text = "--index-url https://${USER_1}:${MISSING}x${lower}@index.example/simple\n"
+    (grant,) = grants_in(text, {"USER_1": "me", "lower": "x"})
+    assert grant.login == Login(username="me", password="${MISSING}x${lower}")
+    (grant,) = grants_in(text)
+    assert grant.login.username == "${USER_1}"
+
+
 def test_no_repr_shows_a_secret() -> None:
     found = gather({"UV_INDEX": "https://me:secret@index.example/simple"}, [], {"index.example": YOU})
     assert "secret" not in repr(found)
@@ -271,6 +283,46 @@ def test_netrc(home: Path) -> None:
     assert read_netrc({"NETRC": str(home / "missing")}, home=home) == {"index.example": ME}
 
 
+def test_the_form_of_netrc() -> None:
+    text = """# machine no.example login no password no
+machine a.example login me password secret # trailing words
+macdef init
+machine no.example login no password no
+
+machine b.example
+    user "m e"
+    account x
+    password "s\\"e # c\\\\ret"
+machine c.example login # password #hash machine d.example password onl\\ y
+machine e.example login "" password ""
+default login you password it's"
+"""
+    found = parse_netrc(text)
+    assert {host: (login.username, login.password) for host, login in found.items()} == {
+        "a.example": ("me", "secret"),
+        "b.example": ("m e", 's"e # c\\ret'),
+        "c.example": ("#", "#hash"),
+        "d.example": ("", "onl y"),
+        "default": ("you", "it's\""),
+    }
+    assert parse_netrc("") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("login me", 1),
+        ("macdef x\ny\n\nlogin me", 4),
+        ("machine a.example\npasswort x", 2),
+        ("machine a.example login", 1),
+        ("machine", 1),
+    ],
+)
+def test_what_is_no_netrc(text: str, line: int) -> None:
+    with pytest.raises(ValueError, match=f"^{line}$"):
+        parse_netrc(text)
+
+
 def test_a_malformed_netrc_is_not_shown(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     (home / ".netrc").write_text("machine index.example login me canary-1 canary-2\n")
     assert read_netrc({}, home=home) == {}
@@ -307,3 +359,59 @@ def test_all_together(project: Path, home: Path) -> None:
     found = read_credentials(environ, project=project, home=home)
     assert found.find(FILE) == ME
     assert found.find("https://other.example/x.whl") == Login(username="you", password="other")
+
+
+@pytest.mark.parametrize(
+    ("said", "host"),
+    [
+        (
+            "error: Failed to download `demo==1.0`\n"
+            "  cause: Failed to fetch: https://index.example:8443/demo.whl\n"
+            "  cause: HTTP status client error (403 Forbidden) for url (https://index.example:8443/demo.whl)",
+            "index.example:8443",
+        ),
+        (
+            "hint: An index URL (https://index.example/simple) could not be queried due to a lack of valid "
+            "authentication credentials (401 Unauthorized)",
+            "index.example",
+        ),
+        ("hint: An index (https://me:canary@index.example/simple) returned a 403 Forbidden error.", "index.example"),
+        ("401 Unauthorized", "the index"),
+    ],
+)
+def test_uv_is_not_let_in(said: str, host: str) -> None:
+    error = uv.failure("installing", said)
+    assert type(error) is MachineError
+    assert error.message == "installing failed; uv says:\n  " + redacted(said).replace("\n", "\n  ")
+    assert error.hint == login_hint(host)
+    assert error.hint.startswith(f"{host} wants a login: ")
+    assert "canary" not in str(error)
+
+
+def test_a_run_of_uv_shows_no_secret(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    program = tmp_path / "uv"
+    program.write_text('#!/bin/sh\necho "out: $UV_INDEX $SECRET"; echo "err: $UV_INDEX and canary-pw" >&2\n')
+    program.chmod(0o755)
+    environ = {"UV_INDEX": "https://me:canary-1@h.example", "UV_INDEX_OWN_PASSWORD": "canary-pw"}
+    with caplog.at_level("DEBUG", "lambdabuild"):
+        done = uv.run(program, ("add", "https://me:canary-1@h.example/x", "canary-pw"), cwd=tmp_path, environ=environ)
+    assert done.stderr == "err: https://****@h.example and ****\n"
+    assert done.stdout.startswith("out: https://me:canary-1@h.example")
+    assert "['" + str(program) + "', 'add', 'https://****@h.example/x', '****']" in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize(("command", "index"), [("pip", "https://pip.example"), ("lock", "none"), ("export", "none")])
+def test_variables_of_pip_hold_for_what_uv_does_in_its_place(command: str, index: str, tmp_path: Path) -> None:
+    program = tmp_path / "uv"
+    program.write_text('#!/bin/sh\necho "${UV_DEFAULT_INDEX:-none}"\n')
+    program.chmod(0o755)
+    done = uv.run(program, (command, "x"), cwd=tmp_path, environ={"PIP_INDEX_URL": "https://pip.example"})
+    assert done.stdout == f"{index}\n"
+
+
+def test_a_lock_for_uv_holds_no_login() -> None:
+    pin = Pin(name="demo", version="1", kind="wheel", url="https://me:canary@h.example/demo.whl", sha256="00" * 32)
+    text = uv.format_pylock([pin], folder="files")
+    assert 'url = "https://h.example/demo.whl"' in text
+    assert "canary" not in text

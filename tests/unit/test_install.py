@@ -206,6 +206,15 @@ def test_three_that_overwrite_each_other(shop: Shop) -> None:
     assert shop.orders == [[["one", "two", "three"]], [["one"], ["two"]]]
 
 
+def test_versions_of_one_distribution_are_kept_apart(shop: Shop) -> None:
+    versions = [shop.pin(wheel("one", version, {"one.py": version})) for version in ("1.0", "1.1", "2.0")]
+    others = [shop.pin(wheel("two", version)) for version in ("1.0", "2.0")]
+    installed = shop.install(*versions, *others)
+    assert [files(installed.segments[pin])["one.py"].decode() for pin in versions] == ["1.0", "1.1", "2.0"]
+    assert shop.orders == [[["one", "two"], ["one", "two"], ["one"]]]
+    assert installed.fresh == 5
+
+
 def broken(name: str, *rows: Sequence[str], files: Mapping[str, str]) -> Wheel:
     """A wheel with a RECORD of these rows for its files, and true ones for its metadata."""
     metadata = [(path, data) for path, data in wheel(name).files.items() if ".dist-info/" in path]

@@ -246,7 +246,7 @@ def test_what_is_no_pattern(line: str) -> None:
 
 def test_an_ignore_file() -> None:
     text = "\ufeff*.a\r\n# *.b\n\n!\n  \n*.c \n[z-a]\n!x.a"
-    patterns, problems = parse_ignore_file(text, name="code/.lambdaignore", folder="/work/code")
+    patterns, problems = parse_ignore_file(text, name="code/.lambdaignore", folder="/project/code")
     assert [str(pattern) for pattern in patterns.patterns] == [
         '"*.a" (code/.lambdaignore:1)',
         '"*.c " (code/.lambdaignore:6)',
@@ -256,7 +256,7 @@ def test_an_ignore_file() -> None:
         'code/.lambdaignore:4: "!" is not a gitignore pattern',
         'code/.lambdaignore:7: "[z-a]" is not a gitignore pattern',
     )
-    assert patterns.base == "/work/code/"
+    assert patterns.base == "/project/code/"
 
 
 # Folders worth a walk

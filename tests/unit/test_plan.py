@@ -11,7 +11,8 @@ import pytest
 from lambdabuild.errors import UsageError
 from lambdabuild.model.config import ExternalLayer, FunctionConfig, LayerConfig, ProjectConfig
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
-from lambdabuild.model.plan import ExternalPlan, Plan, plan_fat, plan_layers, plan_slim
+from lambdabuild.model.plan import ExternalPlan, Plan
+from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.runtimes import Targets
 from tests.samples import RUNTIMES, function_plan, layer_plan, sources, target
 
@@ -115,6 +116,9 @@ def test_external_layers_are_not_built() -> None:
     with pytest.raises(UsageError) as caught:
         plan_layers(config, TARGETS, ("shared",))
     assert str(caught.value) == f'the layer "shared" is {ARN}, which is published and not built here'
+    with pytest.raises(UsageError) as caught:
+        plan_layers(configured(layers=(external,)), TARGETS, ())
+    assert str(caught.value) == "there is no layer to build: all that are configured are published already"
 
 
 # Functions

@@ -13,6 +13,7 @@ import pytest
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.patterns import distribution_rules
 from lambdabuild.model.report import (
+    ExternalLayer,
     Report,
     Share,
     artifact_document,
@@ -24,11 +25,13 @@ from lambdabuild.model.report import (
 from lambdabuild.model.tree import SOURCES, overlaid, segment_tree, source_tree
 from tests.samples import artifact, member, segment
 
+ARN = "arn:aws:lambda:eu-central-1:123456789012:layer:shared:7"
 FUNCTION = artifact(
     "api.zip",
     kind="function",
     handler="app.handler",
-    layers=("layer", "common"),
+    layers=("layer", "common", "shared"),
+    external_layers=(ExternalLayer(name="shared", arn=ARN, unzipped_size=350_000),),
     source_size=10,
     sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 )
@@ -45,7 +48,8 @@ def test_an_artifact_as_a_document() -> None:
         "runtime": "python3.13",
         "architecture": "x86_64",
         "handler": "app.handler",
-        "layers": ["layer", "common"],
+        "layers": ["layer", "common", "shared"],
+        "external_layers": [{"name": "shared", "arn": ARN, "unzipped_size": 350_000}],
         "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "sha256_base64": "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
         "content_digest": "cd" * 32,
@@ -71,11 +75,15 @@ def test_an_artifact_is_read_back(made: Any) -> None:
 
 def test_a_document_with_something_missing() -> None:
     document = artifact_document(FUNCTION)
-    for key in document.keys() - {"sha256_base64"}:
+    older = {name: value for name, value in document.items() if name != "external_layers"}
+    assert parse_artifact(older) == replace(FUNCTION, external_layers=())
+    for key in document.keys() - {"sha256_base64", "external_layers"}:
         with pytest.raises(KeyError):
             parse_artifact({name: value for name, value in document.items() if name != key})
     with pytest.raises(TypeError):
         parse_artifact(document | {"distributions": [{"name": "demo", "weight": 3}]})
+    with pytest.raises(TypeError):
+        parse_artifact(document | {"external_layers": [{"name": "shared"}]})
 
 
 def test_a_manifest_is_sorted_and_fits_its_schema() -> None:
@@ -122,6 +130,11 @@ def test_sized_has_the_sources_as_an_owner() -> None:
         name="api.zip", unzipped_size=26_214_400, shares={"demo 1.0": 26_214_400, SOURCES: 10}
     )
     assert artifact().sized().shares == {"demo 1.0": 26_214_400}
+
+
+def test_an_external_layer_is_its_own_owner() -> None:
+    (external,) = FUNCTION.external_layers
+    assert external.sized() == Sized(name="shared", unzipped_size=350_000, shares={ARN: 350_000})
 
 
 def test_shares_of_a_tree() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,6 +226,19 @@ def test_requirements_files_and_what_they_name(project: Path, environ: dict[str,
     assert names(resolve(resolver(project, environ), needs, target())) == ["four 1.0", "one 1.0"]
 
 
+def test_a_folder_that_comes_to_require_more(project: Path, environ: dict[str, str], index: Index) -> None:
+    inner = project / "inner" / "pyproject.toml"
+    inner.parent.mkdir()
+    inner.write_text('[project]\nname = "inner"\nversion = "1"\ndependencies = ["one"]\n')
+    (project / "requirements.txt").write_text("./inner\n")
+    needs = Required(file="requirements.txt")
+    assert names(resolve(resolver(project, environ), needs, target())) == ["inner", "one 1.0"]
+    index.add(wheel("one", "2.0"))
+    assert names(resolve(resolver(project, environ), needs, target())) == ["inner", "one 1.0"]
+    inner.write_text('[project]\nname = "inner"\nversion = "1"\ndependencies = ["one", "three"]\n')
+    assert names(resolve(resolver(project, environ), needs, target())) == ["inner", "one 2.0", "three 1.0"]
+
+
 def test_requirements_files_that_name_each_other(project: Path, environ: dict[str, str]) -> None:
     (project / "a.txt").write_text("one\n-r b.txt\n")
     (project / "b.txt").write_text("\n-r a.txt\n")
@@ -267,6 +283,68 @@ def test_a_pylock_and_its_local_wheel(project: Path, environ: dict[str, str]) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "error", "problem"),
+    [
+        ("a =\n", UsageError, ":1:4: Invalid value"),
+        (
+            "a = 1\n",
+            BuildError,
+            ": this is not a lock that lambdabuild can read: Missing required value in 'lock-version'",
+        ),
+    ],
+)
+def test_a_pylock_that_is_none(
+    project: Path, environ: dict[str, str], text: str, error: type[UsageError | BuildError], problem: str
+) -> None:
+    (project / "pylock.toml").write_text(text)
+    with pytest.raises(error) as caught:
+        resolve(resolver(project, environ), LockFile(file="pylock.toml"), target())
+    assert str(caught.value) == f"{project}/pylock.toml{problem}"
+
+
+def test_an_upgrade_asks_an_index_that_need_not_be_asked_again(
+    project: Path, environ: dict[str, str], index: Index
+) -> None:
+    def lasting() -> None:
+        """Let what the index says of ``one`` be good for an hour."""
+        path = "/simple/one/"
+        index.answers.pop(path, None)
+        answer = index.answer(path, None)
+        index.answers[path] = replace(answer, headers=(*answer.headers, ("Cache-Control", "max-age=3600")))
+
+    lasting()
+    needs = Required(lines=("one",))
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.0"]
+    index.add(wheel("one", "2.0"))
+    lasting()
+    assert names(resolve(resolver(project, environ), needs, target("3.12"))) == ["one 1.0"]
+    assert names(resolve(resolver(project, environ, upgrade=True), needs, target())) == ["one 2.0"]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("ssh://git@git.example/demo", "ssh://git@git.example/demo"),
+        ("https://me:hunter22@git.example/demo", "https://git.example/demo"),
+    ],
+)
+def test_the_user_of_a_repository_is_kept_and_a_login_is_not(
+    project: Path, environ: dict[str, str], written: str, kept: str
+) -> None:
+    inner = project / "repository"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n')
+    me = ("-c", "user.name=me", "-c", "user.email=me@mail.example")
+    for argv in (("init", "--quiet"), ("add", "."), (*me, "commit", "--quiet", "--message", "one")):
+        subprocess.run(["git", "-C", inner, *argv], env=environ | {"PATH": os.environ["PATH"]}, check=True)
+    instead = {"COUNT": "1", "KEY_0": f"url.{inner.as_uri()}.insteadOf", "VALUE_0": written}
+    with_git = environ | {f"GIT_CONFIG_{name}": value for name, value in instead.items()}
+    with_git["PATH"] = os.environ["PATH"]
+    (pin,) = resolve(resolver(project, with_git), Required(lines=(f"demo @ git+{written}",)), target()).pins
+    assert (pin.kind, pin.url) == ("commit", kept)
+
+
 SCRIPT = """\
 # /// script
 # requires-python = ">=3.10"
@@ -283,6 +361,12 @@ def test_a_script_and_its_lock(project: Path, environ: dict[str, str], index: In
     run(find_binary(), ("lock", "--script", "job.py"), cwd=project, environ=environ)
     index.add(wheel("one", "2.0"))
     assert names(resolve(resolver(project, environ, upgrade=True), Script(file="job.py"), target())) == ["one 1.0"]
+    (project / "job.py").write_text(SCRIPT.replace('"one"', '"one", "three"'))
+    with pytest.raises(PolicyError) as caught:
+        resolve(shop, Script(file="job.py"), target())
+    assert str(caught.value) == (
+        f"{project}/job.py.lock is older than what job.py asks for\n  hint: uv lock --script {project}/job.py"
+    )
 
 
 def test_a_folder_is_told_by_its_content(project: Path, environ: dict[str, str]) -> None:

@@ -1,154 +1,369 @@
-"""builders.trees: folders and commits that distributions are built from, read from real folders and repositories."""
+"""builders.trees: source trees from folders and from real git repositories that the tests make."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lambdabuild.builders.trees import build_environment, build_input, folder_digest, read_file, read_folder
+from lambdabuild.builders.trees import (
+    BuildInput,
+    build_environment,
+    build_input,
+    folder_digest,
+    read_file,
+    read_folder,
+)
 from lambdabuild.errors import BuildError, MachineError, PolicyError
 from lambdabuild.model.requirements import Pin
 from tests.samples import pin
+from tests.unprivileged import public_folder, run_unprivileged
 
-ENVIRON = {
-    "PATH": os.environ["PATH"],
-    "HOME": "/nowhere",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    **{f"GIT_{who}_{what}": "me@mail.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-}
+SEARCH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def write(folder: Path, **files: str) -> Path:
-    """Files of a folder, by path with __ for /, each with the suffix .py."""
+    """Write files, by path with __ for / and _dot_ for a dot."""
     for name, text in files.items():
-        path = folder / f"{name.replace('__', '/')}.py"
+        path = folder / name.replace("__", "/").replace("_dot_", ".")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
 
 
-def paths(folder: Path) -> list[str]:
+def listed(folder: Path) -> list[str]:
     return [path for path, _, _ in read_folder(folder)]
 
 
-def test_the_files_of_a_folder(tmp_path: Path) -> None:
-    folder = write(tmp_path, b="B", a="A", inner__c="C")
-    (folder / "a.py").chmod(0o700)
-    assert list(read_folder(folder)) == [("a.py", 0o755, b"A"), ("b.py", 0o644, b"B"), ("inner/c.py", 0o644, b"C")]
+# Folders
 
 
-def test_what_is_no_source_is_left_out(tmp_path: Path) -> None:
-    write(tmp_path, a="A", __pycache____b="", **{".venv__c": "", ".git__d": "", "node_modules__e": ""})
-    assert paths(tmp_path) == ["a.py"]
+def test_files_come_in_the_order_of_their_bytes_with_normal_modes(tmp_path: Path) -> None:
+    write(tmp_path, b="B", a__ä="Ä", a__z="Z", tool="T")
+    (tmp_path / "tool").chmod(0o4711)
+    (tmp_path / "b").chmod(0o600)
+    assert list(read_folder(tmp_path)) == [
+        ("a/z", 0o644, b"Z"),
+        ("a/ä", 0o644, "Ä".encode()),
+        ("b", 0o644, b"B"),
+        ("tool", 0o755, b"T"),
+    ]
 
 
-def test_links_in_a_folder(tmp_path: Path) -> None:
-    write(tmp_path / "outside", x="X")
-    folder = write(tmp_path / "folder", a="A", inner__b="B")
-    for name, goal in {"file.py": "a.py", "out": "../outside", "here": ".", "self": "self", "gone": "nowhere"}.items():
-        (folder / name).symlink_to(goal)
-    (folder / "inner" / "up").symlink_to("..")
-    assert paths(folder) == ["a.py", "file.py", "inner/b.py", "out/x.py"]
+def test_version_control_caches_and_environments_are_left_out(tmp_path: Path) -> None:
+    left_out = [".git/config", ".hg/a", ".venv/bin/python", "venv/a", "pkg/__pycache__/a.pyc", "pkg/a.pyc"]
+    left_out += [".env", "node_modules/a", ".mypy_cache/a", "shop.egg-info/PKG-INFO", ".DS_Store"]
+    taken = [".gitignore", ".github/a.yml", "pkg/.gitignore", "pkg/a.py", "pyproject.toml", "tests/test_a.py"]
+    for path in (*left_out, *taken):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    assert listed(tmp_path) == sorted(taken)
 
 
-def test_a_digest_is_of_paths_modes_and_contents(tmp_path: Path) -> None:
-    folder = write(tmp_path, a="A", b="B")
-    digests = {folder_digest(folder)}
-    os.utime(folder / "a.py", (1, 1))
-    assert folder_digest(folder) in digests
-    write(folder, a="AA")
-    digests.add(folder_digest(folder))
-    (folder / "a.py").chmod(0o755)
-    digests.add(folder_digest(folder))
-    (folder / "a.py").rename(folder / "c.py")
-    digests.add(folder_digest(folder))
-    assert len(digests) == 4
+def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, a="A", b__c="C")
+    os.mkfifo(tmp_path / "pipe")
+    links = {"nowhere": "gone", "self": "self", "there": "back", "back": "there", "under": "a/b"}
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    assert listed(tmp_path) == ["a", "b/c"]
 
 
-def test_a_folder_as_the_start_of_a_build(tmp_path: Path) -> None:
-    write(tmp_path, a="A", python__b="B")
-    whole = build_input(Pin(name="demo", version=None, kind="folder", path=str(tmp_path)), {})
-    assert (whole.path, whole.files) == ("tree", (("tree/a.py", 0o644, b"A"), ("tree/python/b.py", 0o644, b"B")))
-    part = Pin(name="demo", version=None, kind="folder", path=str(tmp_path), subdirectory="python")
-    assert build_input(part, {}).path == "tree/python"
+def test_links_are_followed_also_out_of_a_folder(tmp_path: Path) -> None:
+    write(tmp_path / "shared", README="R", data__a="A")
+    folder = write(tmp_path / "member", b="B")
+    (folder / "README").symlink_to("../shared/README")
+    (folder / "data").symlink_to("../shared/data")
+    assert [(path, content) for path, _, content in read_folder(folder)] == [
+        ("README", b"R"),
+        ("b", b"B"),
+        ("data/a", b"A"),
+    ]
 
 
-def test_an_sdist_as_the_start_of_a_build(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", [".", "..", "/", "../../member"])
+def test_links_that_lead_back_are_passed_over(tmp_path: Path, target: str) -> None:
+    folder = write(tmp_path / "member", pkg__a="A")
+    (folder / "pkg" / "link").symlink_to(target)
+    (folder / "alias").symlink_to("pkg")
+    assert listed(folder) == ["alias/a", "pkg/a"]
+
+
+IMPORTS = """
+from pathlib import Path
+from lambdabuild.builders.trees import folder_digest
+from lambdabuild.errors import UsageError
+"""
+ATTEMPT = """
+try:
+    folder_digest(Path(sys.argv[1]))
+except UsageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("closed", ["inner", "secret"])
+def test_what_may_not_be_read(closed: str) -> None:
+    with public_folder() as folder:
+        write(folder, inner__a="A", secret="S")
+        (folder / closed).chmod(0)
+        assert run_unprivileged(IMPORTS, ATTEMPT, folder) == f"{folder / closed} cannot be read: Permission denied\n"
+
+
+def test_the_digest_is_over_paths_modes_and_contents(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", one="1", two="22")
+    rows = "".join(f"644 {hashlib.sha256(data).hexdigest()} {path}\0" for path, data in (("one", b"1"), ("two", b"22")))
+    assert folder_digest(folder) == hashlib.sha256(rows.encode()).hexdigest()
+    assert folder_digest(write(tmp_path / "elsewhere", two="22", one="1", _dot_venv__a="A")) == folder_digest(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: write(folder, one="2"),
+        lambda folder: write(folder, three=""),
+        lambda folder: (folder / "one").unlink(),
+        lambda folder: (folder / "one").rename(folder / "eins"),
+        lambda folder: (folder / "one").chmod(0o755),
+    ],
+)
+def test_every_change_changes_the_digest(tmp_path: Path, change: Callable[[Path], Any]) -> None:
+    folder = write(tmp_path, one="1", two="22")
+    before = folder_digest(folder)
+    change(folder)
+    assert folder_digest(folder) != before
+
+
+def test_a_time_does_not_change_the_digest(tmp_path: Path) -> None:
+    folder = write(tmp_path, one="1")
+    before = folder_digest(folder)
+    os.utime(folder / "one", (1, 1))
+    assert folder_digest(folder) == before
+
+
+# What a build starts from
+
+
+def test_a_folder_to_build(tmp_path: Path) -> None:
+    folder = write(tmp_path / "member", pyproject_dot_toml="P", python__a_dot_py="A")
+    files = (("tree/pyproject.toml", 0o644, b"P"), ("tree/python/a.py", 0o644, b"A"))
+    member = pin(kind="folder", path=str(folder))
+    assert build_input(member, {}) == BuildInput(files=files, path="tree")
+    assert build_input(pin(kind="folder", path=str(folder), subdirectory="python"), {}).path == "tree/python"
+
+
+def test_an_sdist_to_build(tmp_path: Path) -> None:
+    def fetch(pin: Pin) -> bytes:
+        return pin.url.encode()
+
+    source = pin(kind="sdist", url="https://files.example/demo-1.0.tar.gz")
+    assert build_input(source, {}, fetch=fetch) == BuildInput(
+        files=(("demo-1.0.tar.gz", 0o400, source.url.encode()),), path="demo-1.0.tar.gz"
+    )
+    below = pin(kind="sdist", url="https://files.example/main.zip", subdirectory="python")
+    assert build_input(below, {}, fetch=fetch).path == "main.zip#subdirectory=python"
+
+
+def test_a_file_of_the_disk_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "demo-1.0.tar.gz"
-    path.write_bytes(b"an sdist")
-    sha256 = hashlib.sha256(b"an sdist").hexdigest()
-    local = pin(kind="sdist", url="", path=str(path), sha256=sha256)
-    assert build_input(local, {}).files == (("demo-1.0.tar.gz", 0o400, b"an sdist"),)
-    assert build_input(local, {}).path == "demo-1.0.tar.gz"
-    part = pin(kind="sdist", url="", path=str(path), sha256=sha256, subdirectory="python")
-    assert build_input(part, {}).path == "demo-1.0.tar.gz#subdirectory=python"
-    remote = pin(kind="sdist", url="https://files.example/demo-1.0.tar.gz")
-    assert build_input(remote, {}, fetch=lambda pin: pin.url.encode()).files[0][2] == remote.url.encode()
-
-
-def test_a_local_file_that_changed(tmp_path: Path) -> None:
-    path = tmp_path / "demo-1.0-py3-none-any.whl"
-    path.write_bytes(b"other")
+    path.write_bytes(b"demo")
+    sha256 = hashlib.sha256(b"demo").hexdigest()
+    assert read_file(pin(kind="sdist", path=str(path), sha256=sha256)) == b"demo"
     with pytest.raises(PolicyError) as caught:
-        read_file(pin(url="", path=str(path)))
+        read_file(pin(kind="sdist", path=str(path)))
     assert str(caught.value) == (
-        "demo-1.0-py3-none-any.whl has not the hash that was locked\n"
-        f"  expected sha256 {'5e' * 32}\n"
-        f"  computed sha256 {hashlib.sha256(b'other').hexdigest()}\n"
+        "demo-1.0.tar.gz has not the hash that was locked\n"
+        f"  expected sha256 {'5e' * 32}\n  computed sha256 {sha256}\n"
         "  hint: the file is not the one that was locked: do not use it before you know why"
     )
 
 
-def test_what_builds_are_told() -> None:
-    epoch = {"SOURCE_DATE_EPOCH": "315532800"}
-    assert build_environment(pin(kind="sdist")) == epoch
-    assert build_environment(pin(kind="folder")) == epoch
-    assert build_environment(pin(kind="commit", version=None)) == epoch
-    assert build_environment(pin(kind="commit")) == epoch | {"SETUPTOOLS_SCM_PRETEND_VERSION": "1.0"}
+def test_builds_are_told_the_time_and_the_version_of_a_commit() -> None:
+    fixed = {"SOURCE_DATE_EPOCH": "315532800"}
+    assert build_environment(pin(kind="folder")) == fixed
+    assert build_environment(pin(kind="sdist")) == fixed
+    assert build_environment(pin(kind="commit", version=None)) == fixed
+    assert build_environment(pin(kind="commit")) == fixed | {"SETUPTOOLS_SCM_PRETEND_VERSION": "1.0"}
 
 
-# Commits
+# Repositories
 
 
-def git(folder: Path, *argv: str) -> str:
-    argv = ("git", "-C", str(folder), *argv)
-    return subprocess.run(argv, env=ENVIRON, capture_output=True, text=True, check=True).stdout.strip()
+class Repository:
+    """A git repository in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = {"PATH": SEARCH, "HOME": str(folder.parent / "home"), "GIT_CONFIG_NOSYSTEM": "1"}
+        folder.mkdir()
+        self.git("init", "--quiet", "--initial-branch", "main")
+
+    @property
+    def url(self) -> str:
+        return self.folder.as_uri()
+
+    def git(self, *argv: str) -> str:
+        identity = {f"GIT_{who}_{what}": "me@x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environ = {**self.environ, **identity, "GIT_ALLOW_PROTOCOL": "file"}
+        argv = ("git", "-C", str(self.folder), *argv)
+        return subprocess.run(argv, env=environ, capture_output=True, text=True, check=True).stdout.strip()
+
+    def commit(self, **files: str) -> str:
+        """Commit files; gives the commit."""
+        write(self.folder, **files)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "more")
+        return self.git("rev-parse", "HEAD")
+
+    def pin(self, commit: str, **changes: Any) -> Pin:
+        return pin(**{"kind": "commit", "url": self.url, "commit": commit, "sha256": "", **changes})
+
+    def read(self, commit: str, **environ: str) -> dict[str, bytes]:
+        source = build_input(self.pin(commit), self.environ | environ)
+        return {path: content for path, _, content in source.files}
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    folder = write(tmp_path / "repository", a="OLD", python__b="B")
-    git(folder, "init", "--quiet")
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "--message", "first")
-    return folder
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
 
 
-def commit_pin(repository: Path, commit: str) -> Pin:
-    return Pin(name="demo", version="1.0", kind="commit", url=repository.as_uri(), commit=commit)
+def test_the_tree_of_a_commit(repository: Repository) -> None:
+    first = repository.commit(pyproject_dot_toml="1", pkg__a_dot_py="A", _dot_gitignore="*.so\n")
+    repository.commit(pyproject_dot_toml="2", new="N")
+    write(repository.folder, uncommitted="U")
+    assert repository.read(first) == {
+        "tree/.gitignore": b"*.so\n",
+        "tree/pkg/a.py": b"A",
+        "tree/pyproject.toml": b"1",
+    }
+    below = build_input(repository.pin(first, subdirectory="pkg"), repository.environ)
+    assert (below.path, len(below.files)) == ("tree/pkg", 3)
 
 
-def test_a_commit_that_is_not_the_newest(repository: Path) -> None:
-    first = git(repository, "rev-parse", "HEAD")
-    git(write(repository, a="NEW"), "commit", "--quiet", "--all", "--message", "second")
-    tree = build_input(commit_pin(repository, first), ENVIRON)
-    assert tree.files == (("tree/a.py", 0o644, b"OLD"), ("tree/python/b.py", 0o644, b"B"))
-
-
-def test_a_commit_that_is_not_there(repository: Path) -> None:
-    with pytest.raises(BuildError) as caught:
-        build_input(commit_pin(repository, "00" * 20), ENVIRON)
-    assert caught.value.message.startswith(
-        f"demo 1.0: commit {'00' * 20} cannot be had from the repository:\n  fatal: "
+def test_modes_and_links_of_a_commit(repository: Repository) -> None:
+    write(repository.folder, tool="T", data__a="A")
+    (repository.folder / "tool").chmod(0o755)
+    (repository.folder / "link").symlink_to("data/a")
+    (repository.folder / "folder").symlink_to("data")
+    source = build_input(repository.pin(repository.commit()), repository.environ)
+    assert source.files == (
+        ("tree/data/a", 0o644, b"A"),
+        ("tree/folder/a", 0o644, b"A"),
+        ("tree/link", 0o644, b"A"),
+        ("tree/tool", 0o755, b"T"),
     )
-    assert caught.value.hint == "check that the repository still has the commit, and that git can reach it"
 
 
-def test_no_git(repository: Path, tmp_path: Path) -> None:
-    with pytest.raises(MachineError) as caught:
-        build_input(commit_pin(repository, "00" * 20), {"PATH": str(tmp_path)})
-    assert str(caught.value) == "demo lies in a git repository, and there is no git\n  hint: install git"
+def test_a_commit_does_not_reach_into_this_machine(repository: Repository, tmp_path: Path) -> None:
+    write(tmp_path, secret="S", secrets__a="A")
+    for name, target in {"a": tmp_path / "secret", "b": tmp_path / "secrets", "c": "/etc/passwd"}.items():
+        (repository.folder / name).symlink_to(target)
+    assert repository.read(repository.commit(d="D")) == {"tree/d": b"D"}
+
+
+def test_a_server_that_does_not_give_a_commit_by_its_id(repository: Repository) -> None:
+    first = repository.commit(a="1")
+    repository.commit(a="2")
+    old = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.version", "GIT_CONFIG_VALUE_0": "0"}
+    other = Repository(repository.folder.with_name("other"))
+    other.environ |= old
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        other.git("fetch", repository.url, first)
+    assert "Server does not allow request for unadvertised object" in caught.value.stderr
+    assert repository.read(first, **old) == {"tree/a": b"1"}
+
+
+def test_a_commit_that_only_a_tag_has(repository: Repository) -> None:
+    first = repository.commit(a="1")
+    repository.git("checkout", "--quiet", "--detach")
+    tagged = repository.commit(a="2")
+    repository.git("tag", "v2")
+    repository.git("checkout", "--quiet", "main")
+    assert repository.git("rev-parse", "main") == first
+    assert repository.read(tagged) == {"tree/a": b"2"}
+
+
+def test_submodules(repository: Repository, tmp_path: Path) -> None:
+    inner = Repository(tmp_path / "inner")
+    inner.commit(b="B")
+    repository.git("submodule", "--quiet", "add", inner.url, "vendored")
+    commit = repository.commit(a="A")
+    assert repository.read(commit, GIT_ALLOW_PROTOCOL="file") == {"tree/a": b"A", "tree/vendored/b": b"B"}
+
+
+def test_a_hook_of_another_repository(repository: Repository, tmp_path: Path) -> None:
+    commit = repository.commit(a="A")
+    mine = Repository(tmp_path / "mine")
+    mine.commit(b="B")
+    write(mine.folder, b="changed")
+    mine.git("add", "b")
+    before = mine.git("status", "--porcelain=v2", "--branch"), mine.git("for-each-ref")
+    git = mine.folder / ".git"
+    hook = {"GIT_DIR": str(git), "GIT_INDEX_FILE": str(git / "index"), "GIT_WORK_TREE": str(mine.folder)}
+    assert repository.read(commit, **hook) == {"tree/a": b"A"}
+    assert (mine.git("status", "--porcelain=v2", "--branch"), mine.git("for-each-ref")) == before
+    assert not (git / "FETCH_HEAD").exists()
+
+
+def refused(repository: Repository, commit: str, **changes: Any) -> BuildError | MachineError:
+    with pytest.raises((BuildError, MachineError)) as caught:
+        build_input(repository.pin(commit, **changes), repository.environ)
+    return caught.value
+
+
+def test_a_commit_that_is_gone(repository: Repository) -> None:
+    repository.commit(a="A")
+    gone = "0123456789" * 4
+    error = refused(repository, gone)
+    assert (type(error), error.exit_code) == (BuildError, 1)
+    assert error.message.startswith(f"demo 1.0: commit {gone} cannot be had from the repository:\n  ")
+    assert gone in error.message.partition("\n")[2]
+    assert error.hint == "check that the repository still has the commit, and that git can reach it"
+
+
+def test_a_repository_that_is_gone(tmp_path: Path, repository: Repository) -> None:
+    error = refused(repository, "01" * 20, url=(tmp_path / "gone").as_uri())
+    assert error.message.startswith(f"demo 1.0: commit {'01' * 20} cannot be had from the repository:\n  fatal: ")
+
+
+REFUSING = """#!/bin/sh
+case "$*" in *fetch*) printf 'fatal: no %s\\nreally\\n' "$6" >&2; exit 128;; esac
+"""
+
+
+def test_a_login_is_not_shown(repository: Repository, tmp_path: Path) -> None:
+    program = write(tmp_path / "bin", git=REFUSING) / "git"
+    program.chmod(0o755)
+    repository.environ["PATH"] = str(program.parent)
+    error = refused(repository, "01" * 20, url="https://me:hunter22@git.example/demo.git")
+    assert str(error) == (
+        f"demo 1.0: commit {'01' * 20} cannot be had from git.example:\n"
+        "  fatal: no https://****@git.example/demo.git\n"
+        "  really\n"
+        "  hint: check that the repository still has the commit, and that git can reach it"
+    )
+
+
+def test_no_git(repository: Repository) -> None:
+    repository.environ["PATH"] = str(repository.folder)
+    error = refused(repository, "01" * 20)
+    assert (type(error), str(error)) == (
+        MachineError,
+        "demo lies in a git repository, and there is no git\n  hint: install git",
+    )
+
+
+def test_nothing_is_left_of_a_checkout(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = repository.commit(a="A")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    repository.read(commit)
+    refused(repository, "01" * 20)
+    assert list(scratch.iterdir()) == []

@@ -12,7 +12,7 @@ import pytest
 
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.model.limits import MAX_UNZIPPED, MAX_ZIPPED, Sized
-from lambdabuild.model.report import Artifact, manifest_document
+from lambdabuild.model.report import Artifact, ExternalLayer, manifest_document
 from lambdabuild.steps.validate import Checked, find_artifacts, inspect, validate
 from lambdabuild.zipformat import write_zip
 from tests.samples import artifact, member
@@ -105,7 +105,7 @@ def test_a_manifest_of_something_else_is_passed_over(tmp_path: Path) -> None:
 
 def test_folder_entries_are_no_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
-        made.mkdir("python")
+        made.writestr("python/", "")
         made.writestr("python/a.py", "A")
     (checked,) = inspect([tmp_path / "a.zip"])
     assert (checked.files, checked.layers) == (1, None)
@@ -136,6 +136,21 @@ def test_layers_that_were_not_named_are_found_beside_the_function(tmp_path: Path
     with pytest.raises(UsageError) as caught:
         messages(inspect([function]))
     assert str(caught.value) == f"{tmp_path / 'layer.zip'} does not exist\n  hint: build it first: lambdabuild package"
+
+
+def test_layers_that_others_published_count(tmp_path: Path) -> None:
+    function = archive(tmp_path / "api.zip", app=1)
+    external = ExternalLayer(name="shared", arn="arn:shared:7", unzipped_size=MAX_UNZIPPED - 1)
+    told = artifact("api.zip", kind="function", layers=("shared",), external_layers=(external,), distributions=())
+    record(tmp_path, replace(told, unzipped_size=1))
+    (checked,) = inspect([function])
+    assert (checked.layers, checked.external) == ((), (external.sized(),))
+    assert messages((checked,)) == []
+    (finding,) = validate((grown(checked, 2),), direct_upload=False)
+    assert finding.message == (
+        "api.zip + shared: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:\n"
+        "    262,143,999  100.0%  arn:shared:7"
+    )
 
 
 def test_a_layer_that_no_function_uses(tmp_path: Path) -> None:

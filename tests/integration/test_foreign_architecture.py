@@ -1,0 +1,87 @@
+"""arm64 on an x86_64 engine: wheels need no emulation; what must be compiled says what it needs."""
+
+import hashlib
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+IMAGE = "lambdabuild-test/foreign"
+# The header of an ELF executable for aarch64 (e_machine 183), which no x86_64 kernel runs.
+AARCH64 = b"\x7fELF\x02\x01\x01" + bytes(9) + (2).to_bytes(2, "little") + (183).to_bytes(2, "little") + bytes(44)
+
+
+def project(folder: Path, dependency: str) -> Path:
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "project"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["{dependency}"]\n'
+        '[tool.lambdabuild]\npython = "3.13"\narchitecture = "arm64"\n'
+    )
+    return folder
+
+
+@pytest.fixture
+def foreign(docker_client: docker.DockerClient, image_for: Callable[[str], str]) -> Iterator[str]:
+    """A template of two images: the real one, and one of arm64 whose Python the engine cannot run."""
+    docker_client.images.get(image_for("3.13")).tag(IMAGE, "x86_64")
+    docker_client.images.load(image_archive(f"{IMAGE}:arm64"))
+    yield IMAGE + ":{architecture}"
+    for architecture in ("x86_64", "arm64"):
+        docker_client.images.remove(f"{IMAGE}:{architecture}")
+
+
+def image_archive(tag: str) -> bytes:
+    """An image of arm64 in the form of `docker save`, with one file."""
+    layer = archive({"var/lang/bin/python3.13": AARCH64}, mode=0o755)
+    digest = hashlib.sha256(layer).hexdigest()
+    config = {
+        "architecture": "arm64",
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
+    documents = {"config.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode()}
+    return archive({**documents, "layer.tar": layer})
+
+
+def archive(files: dict[str, bytes], mode: int = 0o644) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(content), mode
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def test_wheels_need_no_emulation(tmp_path: Path, lambdabuild: Callable) -> None:
+    folder = project(tmp_path / "project", "markupsafe==3.0.3")
+    archives = []
+    for builder in ("docker", "host"):
+        lambdabuild("layer", "--project", folder, "--lock", "--builder", builder, "--output", tmp_path / builder)
+        archives.append((tmp_path / builder / "layer.zip").read_bytes())
+    assert archives[0] == archives[1]
+    with zipfile.ZipFile(tmp_path / "docker" / "layer.zip") as layer:
+        (extension,) = (name for name in layer.namelist() if name.endswith(".so"))
+        assert extension == "python/markupsafe/_speedups.cpython-313-aarch64-linux-gnu.so"
+        assert layer.read(extension)[18:20] == (183).to_bytes(2, "little")
+
+
+def test_a_source_distribution_needs_an_engine_that_runs_it(
+    tmp_path: Path, foreign: str, lambdabuild: Callable
+) -> None:
+    folder = project(tmp_path / "project", "docopt==0.6.2")
+    image = {"LAMBDABUILD_IMAGE": foreign}
+    done = lambdabuild("layer", "--project", folder, "--lock", "--builder", "docker", env=image, code=4)
+    assert done.stderr[done.stderr.index("error: ") :] == (
+        "error: docopt 0.6.2 must be built from source for python3.13 arm64, and this engine (x86_64) runs no arm64 "
+        "programs\n"
+        "  hint: build on an engine of that architecture (DOCKER_HOST), set up emulation "
+        "(https://docs.docker.com/build/building/multi-platform/#qemu), or choose versions that have wheels\n"
+    )

@@ -1,0 +1,6 @@
+import iniconfig
+import shared
+
+
+def handler(event, context):
+    return [iniconfig.__name__, shared.WORD]

@@ -1,0 +1,372 @@
+"""pipeline: whole builds, with real uv, an index on the loopback address, and a builder that installs nowhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambdabuild.cache import Cache
+from lambdabuild.configfile import read_config
+from lambdabuild.errors import PolicyError, UsageError
+from lambdabuild.model.events import Event
+from lambdabuild.model.limits import MAX_UNZIPPED
+from lambdabuild.model.plan import Plan
+from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
+from lambdabuild.model.report import Artifact, Report, SplitPart
+from lambdabuild.model.runtimes import Targets
+from lambdabuild.pipeline import Machines, Order, build, propose_split
+from lambdabuild.steps.discover import find_needs
+from lambdabuild.steps.resolve import Resolver
+from lambdabuild.uv import find_binary
+from tests.contract.fake_builder import FakeBuilder
+from tests.index import Index
+from tests.samples import RUNTIMES, target
+from tests.shop import Shop, make_shop
+from tests.wheels import wheel
+
+ARN = "arn:aws:lambda:eu-central-1:123456789012:layer:shared:7"
+HANDLER = "def handler(event, context): ...\n"
+EARLY, LATE = date(2026, 1, 1), date(2040, 1, 1)
+
+
+@dataclass(frozen=True)
+class Works:
+    """A project, and the machines that build it."""
+
+    shop: Shop
+    builder: FakeBuilder
+    events: list[Event]
+
+    def configure(self, tables: str, dependencies: str = "") -> Works:
+        """Write pyproject.toml, with these tables below ``tool.lambdabuild``, and lock."""
+        head = f'[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = [{dependencies}]\n'
+        self.shop.write({"pyproject.toml": head + tables.replace("[[", "[tool.lambdabuild.").replace("]]", "]")})
+        self.shop.lock()
+        return self
+
+    def order(self, plan: Callable[..., Plan], **changes: Any) -> Order:
+        project = self.shop.project
+        config = read_config(project)
+        targets = Targets(runtimes=RUNTIMES, requires_python=config.requires_python, default=target())
+        if plan is not plan_layers:
+            found = {one.name: needs for one in config.functions.values() if (needs := find_needs(project, one))}
+            plan = partial(plan, found=found)
+        plain = Order(
+            project=project,
+            config=config,
+            plan=plan(config, targets, ()),
+            output=self.shop.output,
+            lock=False,
+            clean=False,
+            split=False,
+            tolerant=False,
+            epoch=None,
+            today=EARLY,
+        )
+        return replace(plain, **changes)
+
+    @property
+    def machines(self) -> Machines:
+        cache = Cache(Path(self.shop.environ["LAMBDABUILD_CACHE_DIR"]))
+        resolver = Resolver(
+            project=self.shop.project,
+            binary=find_binary(),
+            uv_version="0",
+            environ=self.shop.environ,
+            runtimes=RUNTIMES,
+            cache=cache,
+            upgrade=False,
+        )
+        return Machines(resolver=resolver, builder=self.builder, cache=cache, uv_version="0", listen=self.events.append)
+
+    def layers(self, **changes: Any) -> Report:
+        return build(self.order(plan_layers, **changes), self.machines)
+
+    def slim(self, **changes: Any) -> Report:
+        return build(self.order(plan_slim, **changes), self.machines)
+
+    def fat(self, **changes: Any) -> Report:
+        return build(self.order(plan_fat, **changes), self.machines)
+
+    def refused(self, plan: Callable[..., Plan], **changes: Any) -> str:
+        with pytest.raises(PolicyError) as caught:
+            build(self.order(plan, **changes), self.machines)
+        assert not self.shop.output.exists()
+        return str(caught.value)
+
+    @property
+    def installed(self) -> list[list[list[str]]]:
+        """The distributions in each room of each installation."""
+        return [[[str(pin) for pin in room] for room in order.rooms] for order in self.builder.orders]
+
+
+@pytest.fixture
+def works(tmp_path: Path, index: Index) -> Works:
+    """A project with the handler ``api.handler``; one and two are on the index."""
+    for version in ("1.0", "2.0"):
+        index.add(wheel("one", version, files={"one.py": f"VERSION = '{version}'\n"}))
+    index.add(wheel("two", files={"two.py": ""}, requires=["one"]))
+    shop = make_shop(tmp_path, index).write({"api.py": HANDLER})
+    return Works(shop, FakeBuilder(index.wheels), [])
+
+
+API = '[[functions.api]]\nhandler = "api.handler"\n'
+EXTERNAL = f'[[layers.shared]]\narn = "{ARN}"\ndistributions = ["one==1.0"]\nunzipped-size = '
+
+
+def files(report: Report) -> list[str]:
+    return [artifact.file for artifact in report.artifacts]
+
+
+def messages(report: Report) -> list[str]:
+    return [f"{finding.severity}: {finding.message}" for finding in report.findings]
+
+
+def artifact(report: Report, file: str) -> Artifact:
+    return next(one for one in report.artifacts if one.file == file)
+
+
+# The layer that nobody configured
+
+
+@pytest.mark.parametrize("dependencies", ["", "\"one; sys_platform == 'win32'\""])
+def test_a_default_layer_with_nothing_in_it_is_left_out(works: Works, dependencies: str) -> None:
+    works.configure(API, dependencies)
+    report = works.slim()
+    assert files(report) == ["api.zip"]
+    assert artifact(report, "api.zip").layers == ()
+    assert artifact(report, "api.zip").provenance.builder == "none"
+    assert (report.installed, report.cached, messages(report)) == (0, 0, [])
+    assert files(works.fat()) == ["api-fat.zip"]
+    assert works.installed == []
+
+
+def test_a_layer_that_is_asked_for_may_not_be_empty(works: Works) -> None:
+    works.configure(API)
+    assert works.refused(plan_layers) == (
+        "layer.zip would be empty, and Lambda refuses an empty archive\n"
+        "  hint: add dependencies or code, or leave the artifact out"
+    )
+
+
+def test_a_layer_that_is_configured_may_not_be_empty(works: Works) -> None:
+    works.configure(f"{API}[[layers.base]]\n")
+    assert works.refused(plan_slim).startswith("base.zip would be empty, and Lambda refuses an empty archive\n")
+
+
+def test_a_default_layer_is_attached(works: Works) -> None:
+    report = works.configure(API, '"two"').slim()
+    assert files(report) == ["layer.zip", "api.zip"]
+    assert artifact(report, "api.zip").layers == ("layer",)
+    assert works.shop.members("layer.zip") == ["python/one.py", "python/two.py"]
+    assert works.shop.members("api.zip") == ["api.py"]
+
+
+# Layers that others published
+
+
+def external(works: Works, size: int) -> Works:
+    works.configure(f'{EXTERNAL}{size}\n{API}requirements = ["one==1.0", "two"]\n')
+    return works
+
+
+def test_what_an_external_layer_brings_is_not_bundled(works: Works) -> None:
+    report = external(works, 5).slim()
+    assert files(report) == ["api.zip"]
+    assert works.shop.members("api.zip") == ["api.py", "two.py"]
+    (layer,) = artifact(report, "api.zip").external_layers
+    assert (layer.name, layer.arn, layer.unzipped_size) == ("shared", ARN, 5)
+    assert artifact(report, "api.zip").layers == ("shared",)
+    works.fat()
+    assert works.shop.members("api-fat.zip") == ["api.py", "one.py", "two.py"]
+
+
+def test_another_version_than_that_of_an_external_layer_is_bundled(works: Works) -> None:
+    works.configure(f'{EXTERNAL}5\n{API}requirements = ["one==2.0"]\n')
+    assert messages(works.slim()) == [
+        "warning: api needs one 2.0, its layer shared brings 1.0; 2.0 is bundled and wins"
+    ]
+    assert works.shop.members("api.zip") == ["api.py", "one.py"]
+
+
+def test_an_external_layer_counts_in_the_limit(works: Works) -> None:
+    room = MAX_UNZIPPED - len(HANDLER)
+    report = external(works, room).slim()
+    assert artifact(report, "api.zip").unzipped_size == len(HANDLER)
+    external(works, room + 1)
+    with pytest.raises(PolicyError) as caught:
+        works.slim()
+    assert str(caught.value) == (
+        "api.zip + shared: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:\n"
+        f"    262,143,968  100.0%  {ARN}\n"
+        "             33    0.0%  (sources)\n"
+        "              0    0.0%  two 1.0\n"
+        "  hint: leave out what the function does not import (exclude, groups), or deploy a container image "
+        "(10 GB): https://docs.aws.amazon.com/lambda/latest/dg/images-create.html"
+    )
+    assert files(works.fat()) == ["api-fat.zip"]
+    tolerant = works.slim(tolerant=True)
+    assert [message.splitlines()[0] for message in messages(tolerant)] == [
+        "warning: api.zip + shared: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:"
+    ]
+
+
+# Several layers, several targets
+
+
+def test_two_versions_in_two_layers(works: Works) -> None:
+    layers = [
+        f'[[layers.{name}]]\nrequirements = ["one=={version}"]\n' for name, version in (("a", "1.0"), ("b", "2.0"))
+    ]
+    works.configure(f'{"".join(layers)}{API}requirements = ["one==1.0"]\n')
+    assert messages(works.slim()) == [
+        "warning: api: its layer a brings one 1.0, its layer b one 2.0; b's files win where they meet",
+        "warning: api needs one 1.0, its layer b brings 2.0; 1.0 is bundled and wins",
+    ]
+    assert works.installed == [[["one 1.0"], ["one 2.0"]]]
+    assert [works.shop.members(f"{name}.zip") for name in ("a", "b", "api")] == [
+        ["python/one.py"],
+        ["python/one.py"],
+        ["api.py", "one.py"],
+    ]
+
+
+def test_each_target_is_installed_for(works: Works) -> None:
+    old = '[[functions.old]]\nhandler = "api.handler"\npython = "3.12"\nlayers = []\nrequirements = ["one==1.0"]\n'
+    report = works.configure(
+        f'{API}{old}[[functions.plain]]\nhandler = "api.handler"\nlayers = []\n', '"one==1.0"'
+    ).slim()
+    assert report.targets == ("python3.13 x86_64", "python3.12 x86_64")
+    assert (report.installed, report.cached) == (2, 0)
+    assert works.installed == [[["one 1.0"]], [["one 1.0"]]]
+    assert [order.target for order in works.builder.orders] == [target(), target("3.12")]
+    assert works.shop.members("plain.zip") == works.shop.members("old.zip") == ["api.py", "one.py"]
+    again = works.slim()
+    assert (again.installed, again.cached) == (0, 2)
+    assert [one.sha256 for one in again.artifacts] == [one.sha256 for one in report.artifacts]
+
+
+def test_a_runtime_that_is_no_longer_patched_is_told_once(works: Works) -> None:
+    works.configure(f'{API}[[functions.web]]\nhandler = "api.handler"\n')
+    assert messages(works.slim(today=LATE)) == [
+        "warning: python3.13 is deprecated since 2029-06-30: AWS patches it no more"
+    ]
+
+
+def test_the_layout_of_a_layer(works: Works) -> None:
+    works.shop.write({"common/__init__.py": ""})
+    works.configure(
+        '[[layers.base]]\nlayout = "site-packages"\npackage = "shop"\ncode = ["common"]\n', '"one==1.0"'
+    ).layers()
+    root = "python/lib/python3.13/site-packages"
+    assert works.shop.members("base.zip") == [f"{root}/common/__init__.py", f"{root}/one.py"]
+
+
+def test_distributions_that_collide(works: Works, index: Index) -> None:
+    index.add(wheel("thief", files={"one.py": "MINE = 1\n"}))
+    assert works.configure("", '"one==1.0", "thief"').refused(plan_layers) == (
+        "one.py: one 1.0 and thief 1.0 bring different files\n"
+        "  hint: leave one of the distributions out, or the path with an exclude pattern"
+    )
+
+
+# What happens on the way
+
+
+def test_the_steps_are_told_in_order(works: Works) -> None:
+    works.configure(API, '"one"')
+    (works.shop.project / "uv.lock").unlink()
+    works.slim(lock=True)
+    assert list(dict.fromkeys(event.text for event in works.events)) == [
+        "uv lock",
+        "reading the lock",
+        "installing for python3.13 x86_64",
+        "deflating",
+        "collecting sources",
+        "writing archives",
+    ]
+    assert (works.shop.project / "uv.lock").exists()
+
+
+def test_a_handler_is_looked_for_before_anything_else(works: Works) -> None:
+    works.configure(API.replace("api.handler", "api.handle"), '"one"')
+    (works.shop.project / "uv.lock").unlink()
+    with pytest.raises(UsageError) as caught:
+        works.slim()
+    assert str(caught.value) == (
+        'functions.api.handler = "api.handle": api.py: it defines no "handle"; did you mean "handler"?'
+    )
+    assert not works.machines.cache.root.exists()
+    assert not works.shop.output.exists()
+
+
+def test_what_a_handler_does_not_reach_is_told(works: Works) -> None:
+    works.shop.write({"web/main.py": f"import web.used\n{HANDLER}", "web/used.py": "", "web/unused.py": ""})
+    report = works.configure('[[functions.api]]\nhandler = "web.main.handler"\nsources = "reachable"\n').slim()
+    assert report.left_out == {"api.zip": ("web/unused.py",)}
+    assert works.shop.members("api.zip") == ["web/main.py", "web/used.py"]
+
+
+def test_earlier_artifacts_stand_when_a_later_build_fails(works: Works) -> None:
+    works.configure(API, '"one"').slim()
+    before = {path.name: path.read_bytes() for path in works.shop.output.iterdir()}
+    works.configure(f'[[layers.base]]\ncode = ["gone"]\n{API}', '"one"')
+    with pytest.raises(UsageError) as caught:
+        works.slim()
+    assert str(caught.value) == (
+        f'layers.base.code[0] = "gone": {works.shop.project / "gone"} does not exist\n'
+        "  hint: code lists folders and files relative to pyproject.toml"
+    )
+    assert {path.name: path.read_bytes() for path in works.shop.output.iterdir()} == before
+
+
+def test_requirements_are_named_by_their_key(works: Works) -> None:
+    works.configure(f'{API}requirements = "gone.txt"\n')
+    with pytest.raises(UsageError) as caught:
+        works.slim()
+    assert str(caught.value) == (
+        f'functions.api.requirements = "gone.txt": {works.shop.project / "gone.txt"} does not exist\n'
+        "  hint: paths are relative to pyproject.toml"
+    )
+
+
+# Splitting
+
+
+def test_a_proposal_writes_nothing(works: Works) -> None:
+    order = works.configure("", '"two"').order(plan_layers, split=True)
+    proposed = propose_split(order, works.machines)
+    assert not works.shop.output.exists()
+    (made,) = works.layers().artifacts
+    assert proposed == (
+        SplitPart(
+            name="layer",
+            zipped_size=made.zipped_size,
+            unzipped_size=made.unzipped_size,
+            owners=("one 2.0", "two 1.0"),
+        ),
+    )
+
+
+def test_a_layer_that_fits_keeps_its_name_when_it_is_split(works: Works) -> None:
+    works.configure("", '"two"')
+    assert files(works.layers(split=True)) == ["layer.zip"]
+    assert works.shop.members("layer.zip") == ["python/one.py", "python/two.py"]
+
+
+def test_the_manifest_tells_of_the_run(works: Works) -> None:
+    report = external(works, 5).slim(epoch=1_700_000_000)
+    manifest = json.loads((works.shop.output / "manifest.json").read_text())
+    (told,) = manifest["artifacts"]
+    (made,) = report.artifacts
+    assert told["distributions"] == [{"name": "two", "version": "1.0", "size": 0, "files": 1}]
+    assert told["external_layers"] == [{"name": "shared", "arn": ARN, "unzipped_size": 5}]
+    assert (told["handler"], told["runtime"], told["sha256"]) == ("api.handler", "python3.13", made.sha256)
+    assert (told["builder"], told["image_digest"], told["uv_version"]) == ("fake", None, "0")
