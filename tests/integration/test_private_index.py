@@ -144,8 +144,13 @@ def test_requirements_that_are_resolved_for_the_build(
     assert site.marked_files() == []
 
 
-def test_images_and_the_cache_of_uv_hold_no_login(docker_client: docker.DockerClient, image_for: Callable) -> None:
-    """After the builds above: the volume that stays, and what is told of images."""
+def test_images_and_the_cache_of_uv_hold_no_login(
+    make_site: Callable[..., Site], docker_client: docker.DockerClient, image_for: Callable
+) -> None:
+    """After this build and those above: the volume that stays, and what is told of images."""
+    site = make_site()
+    site.lock(WAYS["UV_INDEX"], "private-one", "private-source")
+    site.build("layer", "--builder", "docker", env=WAYS["UV_INDEX"].env)
     for image in docker_client.images.list():
         assert marked({json.dumps(image.history()), json.dumps(image.attrs)}) == []
     program = (
