@@ -32,6 +32,7 @@ _PYTHON_VERSION = re.compile(
     """,
     re.VERBOSE,
 )
+_SCRIPT_BLOCK = re.compile(r"(?m)^# /// script$\n(?P<content>(?:^#(?:| .*)$\n)+?)^# ///$")
 _SECONDS = re.compile(r"-?[0-9]{1,12}")  # more digits are beyond any calendar
 
 
@@ -108,6 +109,18 @@ def other_lock_hint(project: Path) -> str | None:
         if (project / file).is_file():
             return f"uvx migrate-to-uv   (in {project}: it takes {file} over into pyproject.toml and uv.lock)"
     return None
+
+
+def read_script(path: Path) -> dict[str, Any]:
+    """The block of inline script metadata (PEP 723) of a script; empty without one.
+
+    https://packaging.python.org/en/latest/specifications/inline-script-metadata/
+    """
+    block = _SCRIPT_BLOCK.search(read_text(path).replace("\r\n", "\n"))
+    if block is None:
+        return {}
+    lines = (line[2:] if line.startswith("# ") else line[1:] for line in block["content"].splitlines())
+    return parse_toml("\n".join(lines), origin=str(path))
 
 
 def read_text(path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lambdabuild import __version__
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.model.events import Event
-from lambdabuild.model.limits import MAX_UNZIPPED, Finding
+from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized
 from lambdabuild.model.report import Artifact, Report, SplitPart, findings_document, report_document
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Console:
             ]
             _print_json({"archives": archives, "findings": findings_document(findings)})
             return
-        print(_table(_checked_row(one) for one in checked))
+        print(_table(_checked_row(one, checked) for one in checked))
 
     def _findings(self, findings: Iterable[Finding]) -> None:
         """Findings, each hint once, after the last of the findings in a row that share it."""
@@ -128,11 +128,7 @@ class Console:
 def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:
     layers = [other for other in artifacts if other.kind == "layer" and other.name in artifact.layers]
     attached = [layer.sized() for layer in layers] + [layer.sized() for layer in artifact.external_layers]
-    total = artifact.unzipped_size + sum(layer.unzipped_size for layer in attached)
-    share = f"{total / MAX_UNZIPPED:.1%} of the limit"
-    if attached:
-        share += " with " + ", ".join(layer.name for layer in attached)
-    return artifact.file, _size(artifact.zipped_size), f"{_size(artifact.unzipped_size)} unzipped", share
+    return artifact.file, _size(artifact.zipped_size), *_shares(artifact.sized(), attached)
 
 
 def _split_row(part: SplitPart) -> tuple[str, ...]:
@@ -140,10 +136,18 @@ def _split_row(part: SplitPart) -> tuple[str, ...]:
     return f"{part.name}.zip", _size(part.zipped_size), unzipped, ", ".join(part.owners)
 
 
-def _checked_row(one: Checked) -> tuple[str, ...]:
-    unzipped = one.sized.unzipped_size
-    share = f"{unzipped / MAX_UNZIPPED:.1%} of the limit"
-    return str(one.path), _size(one.zipped_size), f"{_size(unzipped)} unzipped", share
+def _checked_row(one: Checked, checked: Sequence[Checked]) -> tuple[str, ...]:
+    attached = [layer.sized for layer in checked if layer.path.name in (one.layers or ())]
+    return str(one.path), _size(one.zipped_size), *_shares(one.sized, [*attached, *one.external])
+
+
+def _shares(own: Sized, attached: Sequence[Sized]) -> tuple[str, str]:
+    """Unzipped size, and the share of the limit that it has with the layers attached."""
+    total = own.unzipped_size + sum(layer.unzipped_size for layer in attached)
+    share = f"{total / MAX_UNZIPPED:.1%} of the limit"
+    if attached:
+        share += " with " + ", ".join(layer.name for layer in attached)
+    return f"{_size(own.unzipped_size)} unzipped", share
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lambdabuild.builders.base import Builder
 from lambdabuild.cache import Cache
+from lambdabuild.errors import UsageError
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.limits import Finding, check_zipped, judged
@@ -236,9 +237,11 @@ class _Draft:
 def _drafts(prepared: _Prepared, order: Order) -> Iterator[_Draft]:
     for layer in prepared.plan.layers:
         tree = prepared.trees[layer.file]
-        parts = split_tree(tree, name=layer.file) if order.split else (tree,)
+        parts = (order.split and split_tree(tree, name=layer.file)) or (tree,)
         for number, part in enumerate(parts, start=1):
             name = layer.name if len(parts) == 1 else f"{layer.name}-{number}"
+            if name != layer.name and name in order.config.layers:
+                raise UsageError(f'{layer.file} would be split into "{name}", which is a layer of its own')
             yield _Draft(name=name, file=f"{name}.zip", kind="layer", target=layer.target, tree=part)
     for function in prepared.plan.functions:
         yield _Draft(

@@ -17,7 +17,7 @@ from lambdabuild.builders.trees import build_environment, build_input, read_file
 from lambdabuild.errors import BuildError, PolicyError
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.forwarding import with_pip, without_indexes
+from lambdabuild.model.forwarding import forwarded_without_credentials, with_pip, without_indexes
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
@@ -75,6 +75,11 @@ class HostBuilder:
         if done.returncode != 0:
             raise uv.failure("installing on the host", done.stderr)
 
+    def _without_logins(self) -> dict[str, str]:
+        """The environment for what runs code of distributions."""
+        others = {name: value for name, value in without_indexes(self._environ).items() if name != "NETRC"}
+        return others | forwarded_without_credentials(self._environ)
+
     def _build(self, scratch: Path, room: int, pin: Pin, target: Target, listen: Listener) -> None:
         """Build a folder or a commit that gives a wheel for any platform, from a copy."""
         listen(Event(phase="build", text=f"building {pin} from source"))
@@ -87,7 +92,7 @@ class HostBuilder:
         command = uv.build_command(f"./source-{room}/{source.path}", room_folder(room), python=sys.executable)
         # What the distribution says of the Python that it needs is said to the target, not to what runs its build.
         argv = (*command, "--python-version", target.runtime.python)
-        done = uv.run(self._uv, argv, cwd=scratch, environ={**self._environ, **build_environment(pin)})
+        done = uv.run(self._uv, argv, cwd=scratch, environ=self._without_logins() | build_environment(pin))
         if done.returncode != 0:
             if _NOT_PORTABLE in done.stderr:
                 raise _binary(pin, "a wheel of its own Python", target)

@@ -32,16 +32,6 @@ def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan:
     """Build the plan and tell what came of it; ``split`` is ``no``, ``propose`` or ``make``."""
     console = Console(as_json=options.as_json)
     environ = configfile.environment()
-    credentials = partial(read_credentials, environ, project=project, home=Path.home())
-    environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
-    binary = uv.find_binary()
-    version = uv.read_version(binary, environ=environ)
-    cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
-    host = partial(HostBuilder, uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials)
-    image = _image(environ, config)
-    docker = partial(_docker_builder, image, binary, version, environ, credentials)
-    auto = partial(AutoBuilder, docker=docker, host=host, notice=console.notice)
-    builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
     order = pipeline.Order(
         project=project,
         config=config,
@@ -54,7 +44,29 @@ def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan:
         today=datetime.now(tz=timezone.utc).date(),
         epoch=configfile.read_source_date_epoch(environ),
     )
-    machines = pipeline.Machines(
+    machines = _machines(options, project, config, console, environ)
+    try:
+        if split == "propose":
+            console.proposed(pipeline.propose_split(order, machines))
+        else:
+            console.report(pipeline.build(order, machines))
+    finally:
+        console.quiet()
+
+
+def _machines(
+    options: BuildOptions, project: Path, config: ProjectConfig, console: Console, environ: Mapping[str, str]
+) -> pipeline.Machines:
+    credentials = partial(read_credentials, environ, project=project, home=Path.home())
+    environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
+    binary = uv.find_binary()
+    version = uv.read_version(binary, environ=environ)
+    cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
+    host = partial(HostBuilder, uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials)
+    docker = partial(_docker_builder, _image(environ, config), binary, version, environ, credentials)
+    auto = partial(AutoBuilder, docker=docker, host=host, notice=console.notice)
+    builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
+    return pipeline.Machines(
         resolver=Resolver(
             project=project,
             binary=binary,
@@ -69,13 +81,6 @@ def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan:
         uv_version=version,
         listen=console.listen,
     )
-    try:
-        if split == "propose":
-            console.proposed(pipeline.propose_split(order, machines))
-        else:
-            console.report(pipeline.build(order, machines))
-    finally:
-        console.quiet()
 
 
 def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from lambdabuild.errors import UsageError
@@ -133,7 +133,7 @@ def _function(
         needs=needs,
         attached=used if kind == "function" else (),
         bundled=() if kind == "function" else tuple(layer for layer in used if isinstance(layer, LayerPlan)),
-        leaves_sdk=(function.boto3 or ("bundle" if kind == "function" else "runtime")) == "runtime",
+        leaves_sdk=_leaves_sdk(function, used, kind),
         exclude=(*config.exclude, *function.exclude),
         keep=(*config.keep, *function.keep),
     )
@@ -146,6 +146,13 @@ def _function(
                 "of the two",
             )
     return plan
+
+
+def _leaves_sdk(function: FunctionConfig, used: Iterable[LayerPlan | ExternalPlan], kind: Kind) -> bool:
+    """Whether the runtime's boto3 serves: as the function says, else in a fat zip, or as its layers have it."""
+    if function.boto3 is not None:
+        return function.boto3 == "runtime"
+    return kind == "fat-function" or any(isinstance(layer, LayerPlan) and layer.leaves_sdk for layer in used)
 
 
 def _sources(config: ProjectConfig, function: FunctionConfig) -> Sources:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from lambdabuild import configfile, uv
 from lambdabuild.builders.trees import folder_digest
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, PolicyError, UsageError
-from lambdabuild.model.credentials import without_userinfo
+from lambdabuild.model.credentials import Grant, grants_in, signed, without_userinfo
 from lambdabuild.model.forwarding import forwarded_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
 from lambdabuild.model.requirement_files import references, requirement_lines
@@ -68,7 +68,9 @@ class Resolver:
             raise NoUsableWheel(error.refused, newest=newest) from None
         except BuildError as error:
             raise BuildError(f"{origin}: {error.message}", hint=error.hint) from error
-        return Resolution(pins=tuple(_located(pin, base) for pin in pins), direct=tuple(self._direct(needs)))
+        grants = self._grants(needs)
+        pins = tuple(_located(_signed(pin, grants), base) for pin in pins)
+        return Resolution(pins=pins, direct=tuple(self._direct(needs)))
 
     def _lock_text(self, needs: Needs, target: Target, owner: str) -> tuple[str, Path]:
         """A pylock.toml, and the folder that its paths are relative to."""
@@ -124,6 +126,16 @@ class Resolver:
         folders = (self.project / package["directory"]["path"] for package in packages if "directory" in package)
         return f"# {' '.join(map(folder_digest, folders))}\n"
 
+    def _grants(self, needs: Needs) -> tuple[Grant, ...]:
+        """The logins that stand in the requirements themselves, which a kept resolution does not hold."""
+        files: Iterable[Path] = ()
+        if isinstance(needs, Script):
+            files = [self.project / needs.file]
+        elif isinstance(needs, Required) and needs.file is not None:
+            files = _closure(self.project / needs.file)
+        lines = needs.lines if isinstance(needs, Required) else ()
+        return grants_in("\n".join([*map(configfile.read_text, files), *lines]), self.environ)
+
     def _direct(self, needs: Needs) -> Iterator[str]:
         if isinstance(needs, Locked):
             yield from configfile.read_direct(self.project, needs)
@@ -132,6 +144,8 @@ class Resolver:
                 yield from requirement_lines(configfile.read_text(path))
         elif isinstance(needs, Required):
             yield from needs.lines
+        elif isinstance(needs, Script):
+            yield from configfile.read_script(self.project / needs.file).get("dependencies", ())
 
     def _existing(self, file: str, what: str) -> Path:
         path = self.project / file
@@ -156,6 +170,11 @@ class Resolver:
         done = uv.run(self.binary, uv.newest_command(name, target), cwd=self.project, environ=self.environ, stdin=name)
         version = done.stdout.strip().partition("==")[2].partition(" ")[0]
         return version or None if done.returncode == 0 else None
+
+
+def _signed(pin: Pin, grants: Sequence[Grant]) -> Pin:
+    """The pin of a file with the login that these give for its place."""
+    return replace(pin, url=signed(pin.url, grants)) if pin.kind in ("wheel", "sdist") and pin.url else pin
 
 
 def _located(pin: Pin, base: Path) -> Pin:

@@ -144,6 +144,33 @@ def test_requirements_that_are_resolved_for_the_build(
     assert site.marked_files() == []
 
 
+@pytest.mark.parametrize("builder", BUILDERS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--index-url SIGNED\nprivate-one\n",
+        "--index-url http://${LOGIN}@PLACE/simple/\nprivate-one\n",
+        "private-one @ FILES/private_one-1.0-py3-none-any.whl\n",
+    ],
+    ids=["index", "variable", "file"],
+)
+def test_logins_in_a_requirements_file(
+    text: str, builder: str, make_site: Callable[..., Site], docker_client: docker.DockerClient
+) -> None:
+    site = make_site()
+    site.lock(Way(settings='[tool.lambdabuild.layers.deps]\nrequirements = "requirements.txt"\n'))
+    (site.project / "requirements.txt").write_text(site.filled(text).replace("PLACE", site.index.place))
+    login = site.index.signed.partition("://")[2].rpartition("@")[0]
+    outputs = set()
+    with watched(docker_client) as seen:
+        for cache in ("one", "one", "two"):  # resolved, as it was kept, and anew
+            env = {"LOGIN": login, "LAMBDABUILD_CACHE_DIR": f"HOME/{cache}"}
+            done = site.build("layer", "--builder", builder, env=env)
+            outputs |= {done.stdout, done.stderr}
+    assert marked(seen | outputs) == []
+    assert set(site.marked_files()) <= {"project/requirements.txt"}
+
+
 def test_images_and_the_cache_of_uv_hold_no_login(
     make_site: Callable[..., Site], docker_client: docker.DockerClient, image_for: Callable
 ) -> None:
@@ -170,14 +197,14 @@ def test_images_and_the_cache_of_uv_hold_no_login(
     assert output.decode().strip() == "True []"
 
 
-@pytest.mark.parametrize("builder", BUILDERS)
-@pytest.mark.parametrize("name", ["private-one", "private-source"])
+@pytest.mark.parametrize(
+    ("name", "builder"),  # the host builder builds no source distribution
+    [("private-one", "docker"), ("private-one", "host"), ("private-source", "docker")],
+)
 @pytest.mark.parametrize("password", [f"{MARK}-wrong", None], ids=["wrong", "missing"])
 def test_a_login_that_is_wrong_or_missing(
     name: str, password: str | None, builder: str, make_site: Callable[..., Site]
 ) -> None:
-    if (name, builder) == ("private-source", "host"):
-        pytest.skip("the host builder builds no source distribution")
     site = make_site()
     site.lock(WAYS["variables of an explicit index"], name)
     env = {**OWN, "UV_INDEX_OWN_PASSWORD": password} if password else {}

@@ -25,13 +25,14 @@ SETUP = """
 import os, pathlib
 from setuptools import Extension, setup
 secrets = [name + '=' + value for name, value in os.environ.items() if 'canary' in value]
-for folder in ('/run', '/tmp', '/work', os.path.expanduser('~')):
-    for path in pathlib.Path(folder).rglob('*'):
-        try:
-            if path.is_file() and path.suffix in ('.toml', '.netrc') and b'canary' in path.read_bytes():
-                secrets.append(str(path))
-        except OSError:
-            pass
+for top in ('/run', '/work', os.path.expanduser('~')) if os.path.isdir('/var/lang') else ():
+    for folder, _, names in os.walk(top):
+        for path in (pathlib.Path(folder, name) for name in names if name.endswith(('.toml', '.netrc', '.json'))):
+            try:
+                if b'canary' in path.read_bytes():
+                    secrets.append(str(path))
+            except OSError:
+                pass
 pathlib.Path('seen_by_build.py').write_text('seen = ' + repr(secrets))
 setup(name='native', version='1.0', ext_modules=[Extension('native', ['native.c'])], py_modules=['seen_by_build'])
 """

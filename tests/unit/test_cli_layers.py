@@ -66,7 +66,10 @@ def test_an_external_layer(shop: Shop) -> None:
     done = shop.done("package", "--builder", "host")
     assert done.out.splitlines()[1] == "  api.zip  143 B  33 B unzipped  50.0% of the limit with shared"
     assert outputs(shop) == ["api.zip", "manifest.json"]
-    assert shop.done("validate").out == f"  {shop.output / 'api.zip'}  143 B  33 B unzipped  0.0% of the limit\n"
+    assert (
+        shop.done("validate").out
+        == f"  {shop.output / 'api.zip'}  143 B  33 B unzipped  50.0% of the limit with shared\n"
+    )
     ended = shop.run("layer")
     assert (ended.code, ended.err) == (
         2,

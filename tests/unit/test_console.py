@@ -115,7 +115,7 @@ def test_a_validation(capsys: pytest.CaptureFixture[str]) -> None:
     Console().validated(CHECKED, FINDINGS[2:])
     captured = capsys.readouterr()
     assert captured.out == (
-        "  dist/api.zip     1.5 kB  131.1 MB unzipped  50.0% of the limit\n"
+        "  dist/api.zip     1.5 kB  131.1 MB unzipped  50.4% of the limit with layer.zip\n"
         "  dist/layer.zip  20.0 MB    1.0 MB unzipped  0.4% of the limit\n"
     )
     assert captured.err == "warning: three is odd\n"

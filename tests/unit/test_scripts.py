@@ -72,3 +72,12 @@ def test_the_doors_and_the_command_make_the_same(project: Path) -> None:
     }
     assert made["door"] == made["command"]
     assert set(made["door"]) == {"api.zip", "shared.zip"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the development environment has Task for Linux alone")
+def test_the_taskfile_has_its_targets() -> None:
+    task = Path(sys.executable).with_name("task")
+    done = subprocess.run([task, "--list-all", "--silent"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    targets = {"build:lambda", "build:lambda-fat", "build:layer", "validate:layer", "test", "lint"}
+    assert targets <= set(done.stdout.split())
