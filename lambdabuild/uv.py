@@ -71,7 +71,8 @@ def compile_command(file: str, target: Target) -> tuple[str, ...]:
 def install_command(pylock: str, directory: str, target: Target, *, python: str) -> tuple[str, ...]:
     """Install pinned wheels into a folder: no resolution, no build, no bytecode, every hash checked."""
     return (
-        *("pip", "install", "--requirements", pylock, "--target", directory),
+        # The feature is named so that uv says nothing of it: what it says is shown to the user when an install fails.
+        *("pip", "install", "--preview-features", "pylock", "--requirements", pylock, "--target", directory),
         *("--python", python, "--python-version", target.runtime.python, "--python-platform", target.uv_platform),
         *("--no-deps", "--no-build", "--no-installer-metadata", "--no-compile-bytecode"),
         *("--no-python-downloads", "--no-progress"),

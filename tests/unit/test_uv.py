@@ -56,7 +56,7 @@ def test_compile_command() -> None:
 def test_install_command(python: str, architecture: str, platform: str) -> None:
     command = uv.install_command("pylock.a.toml", "out", target(python, architecture), python="/bin/python")
     assert command == (
-        *("pip", "install", "--requirements", "pylock.a.toml", "--target", "out"),
+        *("pip", "install", "--preview-features", "pylock", "--requirements", "pylock.a.toml", "--target", "out"),
         *("--python", "/bin/python", "--python-version", python, "--python-platform", platform),
         *("--no-deps", "--no-build", "--no-installer-metadata", "--no-compile-bytecode"),
         *("--no-python-downloads", "--no-progress"),
