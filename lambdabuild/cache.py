@@ -21,11 +21,12 @@ from typing import Any, BinaryIO
 
 from lambdabuild.errors import MachineError
 from lambdabuild.locks import held, is_held
+from lambdabuild.model.facts import facts_document, parse_facts
 from lambdabuild.model.segment import Member, Segment, Slice
 from lambdabuild.slices import each_with_data
 
-LAYOUT = "v1"
-_MAGIC = b"lambdabuild segment 1\n"
+LAYOUT = "v2"
+_MAGIC = b"lambdabuild segment 2\n"
 _LENGTH = struct.Struct("<Q")
 _FIELDS = ("path", "mode", "size", "crc32", "sha256", "method", "compressed_size")
 _CACHEDIR_TAG = """Signature: 8a477f597d28d172789f06886806bc55
@@ -170,10 +171,14 @@ def _write(file: BinaryIO, segment: Segment) -> None:
     for member in segment.members:
         rows.append([*(getattr(member, field) for field in _FIELDS), offset])
         offset += member.compressed_size
-    header = json.dumps(
-        {"name": segment.name, "version": segment.version, "requires": segment.requires, "members": rows},
-        separators=(",", ":"),
-    ).encode()
+    document = {
+        "name": segment.name,
+        "version": segment.version,
+        "requires": segment.requires,
+        "facts": facts_document(segment.facts),
+        "members": rows,
+    }
+    header = json.dumps(document, separators=(",", ":")).encode()
     digest = hashlib.sha256()
     file.write(_MAGIC + bytes(digest.digest_size))
     for part in chain((_LENGTH.pack(len(header)), header), (data for _, data in each_with_data(segment.members))):
@@ -206,4 +211,10 @@ def _segment(header: Mapping[str, Any], path: Path, start: int) -> Segment:
         Member(**dict(zip(_FIELDS, fields, strict=True)), data=Slice(path, start + offset))
         for *fields, offset in header["members"]
     )
-    return Segment(name=header["name"], version=header["version"], requires=tuple(header["requires"]), members=members)
+    return Segment(
+        name=header["name"],
+        version=header["version"],
+        requires=tuple(header["requires"]),
+        members=members,
+        facts=parse_facts(header["facts"]),
+    )

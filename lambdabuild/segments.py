@@ -16,7 +16,9 @@ from packaging.utils import canonicalize_name
 
 from lambdabuild.builders.base import Installation, InstalledFile
 from lambdabuild.errors import PolicyError
+from lambdabuild.inspection import inspect
 from lambdabuild.model.events import Event, Listener
+from lambdabuild.model.facts import Facts, merge
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import (
     Member,
@@ -79,6 +81,7 @@ class _Tree:
     """What one room holds: members by path, metadata by distribution, and hashes from before a rewrite."""
 
     members: dict[str, Member] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
     metadata: dict[str, _Metadata] = field(default_factory=dict)
     original_sha256: dict[str, str] = field(default_factory=dict)
 
@@ -138,13 +141,15 @@ def _pack(files: Iterable[InstalledFile], order: Installation, spool: _Spool, li
     """Pack every file while the next arrive; the packed bytes go to the spool, not to memory."""
     trees = [_Tree() for _ in order.rooms]
     workers = os.cpu_count() or 1
-    pending: deque[tuple[int, Future[Member]]] = deque()
+    pending: deque[tuple[int, Future[tuple[Member, Facts]]]] = deque()
     seen = 0
 
     def settle() -> None:
         room, future = pending.popleft()
-        member = spool.take(future.result())
+        packed, facts = future.result()
+        member = spool.take(packed)
         trees[room].members[member.path] = member
+        trees[room].facts[member.path] = facts
 
     with ThreadPoolExecutor(workers) as pool:
         for file in files:
@@ -153,12 +158,16 @@ def _pack(files: Iterable[InstalledFile], order: Installation, spool: _Spool, li
             content = trees[file.room].note(file, order.target)
             if content is not None:
                 mode = 0o755 if file.executable else 0o644
-                pending.append((file.room, pool.submit(pack, file.path, mode, content)))
+                pending.append((file.room, pool.submit(_read, file.path, mode, content)))
             while len(pending) > 4 * workers:
                 settle()
         while pending:
             settle()
     return trees
+
+
+def _read(path: str, mode: int, content: bytes) -> tuple[Member, Facts]:
+    return pack(path, mode, content), inspect(path, content)
 
 
 def _by_owner(tree: _Tree, pins: Sequence[Pin]) -> Iterator[tuple[Pin, Segment | None]]:
@@ -194,6 +203,7 @@ def _segment(pin: Pin, metadata: _Metadata, tree: _Tree) -> Segment:
         for row in metadata.record
     ]
     sizes: Mapping[str, int] = {path: member.size for path, member in members.items()}
+    facts = merge(tree.facts[path] for path in sorted(members, key=str.encode))
     record = f"{metadata.folder}/RECORD"
     members[record] = pack(record, 0o644, format_record(rewritten, sizes).encode())
     return Segment(
@@ -201,4 +211,5 @@ def _segment(pin: Pin, metadata: _Metadata, tree: _Tree) -> Segment:
         version=metadata.version,
         requires=metadata.requires,
         members=tuple(members[path] for path in sorted(members, key=str.encode)),
+        facts=facts,
     )

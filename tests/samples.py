@@ -14,6 +14,7 @@ from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.sources import Sources
 from lambdabuild.model.target import Runtime, Target, find_runtime
+from lambdabuild.model.treatment import Slimming, Transforms
 from lambdabuild.slices import each_with_data
 from lambdabuild.zipformat import DEFLATED, pack
 
@@ -55,6 +56,8 @@ def layer_plan(name: str = "layer", **changes: Any) -> LayerPlan:
         exclude=(),
         keep=(),
         gitignore=True,
+        slimming=Slimming(),
+        transforms=Transforms(),
     )
     return replace(plain, **changes)
 
@@ -86,6 +89,8 @@ def function_plan(name: str = "api", **changes: Any) -> FunctionPlan:
         leaves_sdk=False,
         exclude=(),
         keep=(),
+        slimming=Slimming(),
+        transforms=Transforms(),
     )
     return replace(plain, **changes)
 

@@ -43,6 +43,8 @@ _PRIVATE = "/run/lambdabuild"
 _DEADLINE = 3600
 """Seconds after which a container ends by itself, if whoever made it was killed."""
 _KILLED = 128 + 9
+_STDOUT, _STDERR = 1, 2
+"""Streams of an attached command, as the engine numbers them."""
 _SLEEP = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); time.sleep({_DEADLINE})"
 _WRITE = """
 import os, sys
@@ -94,9 +96,9 @@ class Container:
         """
         path = f"{_PRIVATE}/{name}"
         with engine_errors("handing over credentials"):
-            code = self._send([self._python, "-I", "-c", _WRITE, path], b"%d\n" % len(content) + content)
-        if code != 0:
-            raise MachineError(f"{path} cannot be written in the container (exit status {code})")
+            ran = self._execute([self._python, "-I", "-c", _WRITE, path], {}, stdin=b"%d\n" % len(content) + content)
+        if ran.returncode != 0:
+            raise MachineError(f"{path} cannot be written in the container (exit status {ran.returncode})")
         return path
 
     def run(self, argv: Sequence[str], *, environ: Mapping[str, str], doing: str, private: str | None = None) -> Ran:
@@ -109,43 +111,61 @@ class Container:
         if private is not None:
             argv = [self._python, "-I", "-c", _RUN_WITH, private, *argv]
         with engine_errors(doing):
-            return self._run(argv, environ)
+            return self._execute(argv, environ)
 
-    def _run(self, argv: Sequence[str], environ: Mapping[str, str]) -> Ran:
-        api = self._container.client.api  # type: ignore[union-attr]
-        started = api.exec_create(
-            self._container.id, list(argv), environment=dict(environ), user=str(USER), workdir=WORK
-        )["Id"]
-        out, err = bytearray(), bytearray()
+    def _execute(self, argv: Sequence[str], environ: Mapping[str, str], stdin: bytes | None = None) -> Ran:
+        return execute(self._container, argv, environ=environ, user=str(USER), workdir=WORK, stdin=stdin)
+
+
+def execute(
+    container: DockerContainer,
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    user: str,
+    workdir: str,
+    stdin: bytes | None = None,
+) -> Ran:
+    """Run a command in a running container to its end, with this on its standard input.
+
+    The input is not closed after it: a command must know how much it may read. Raises MachineError when the command
+    or the container was killed, and what docker-py raises.
+    """
+    api = container.client.api  # type: ignore[union-attr]
+    started = api.exec_create(
+        container.id, list(argv), environment=dict(environ), user=user, workdir=workdir, stdin=stdin is not None
+    )["Id"]
+    outputs = {_STDOUT: bytearray(), _STDERR: bytearray()}
+    if stdin is None:
         for stdout, stderr in api.exec_start(started, stream=True, demux=True):
-            out += stdout or b""
-            err += stderr or b""
-        code = api.exec_inspect(started)["ExitCode"]
-        if code is None or code == _KILLED:
-            self._explain_death()
-        return Ran(code, out.decode(errors="replace"), err.decode(errors="replace"))
-
-    def _send(self, argv: Sequence[str], content: bytes) -> int | None:
-        """The exit status of a command that is given this on its standard input."""
-        api = self._container.client.api  # type: ignore[union-attr]
-        started = api.exec_create(self._container.id, list(argv), stdin=True, user=str(USER))["Id"]
+            outputs[_STDOUT] += stdout or b""
+            outputs[_STDERR] += stderr or b""
+    else:
         stream: Any = api.exec_start(started, socket=True)
         try:
-            getattr(stream, "_sock", stream).sendall(content)
-            for _ in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
-                pass
+            getattr(stream, "_sock", stream).sendall(stdin)
+            for kind, frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+                outputs[kind] += frame
         finally:
             stream.close()
-        code: int | None = api.exec_inspect(started)["ExitCode"]
-        return code
+    code = api.exec_inspect(started)["ExitCode"]
+    if code is None or code == _KILLED:
+        _explain_death(container)
+    return Ran(code, outputs[_STDOUT].decode(errors="replace"), outputs[_STDERR].decode(errors="replace"))
 
-    def _explain_death(self) -> NoReturn:
-        """Raise MachineError when the container or its command was killed; a log that ended proves nothing."""
-        self._container.reload()
-        state = self._container.attrs["State"]
-        if state.get("OOMKilled"):
-            raise MachineError("the container ran out of memory", hint="give the Docker Engine more memory")
-        raise MachineError(f"the container's command was killed (state: {state.get('Status')})")
+
+def _explain_death(container: DockerContainer) -> NoReturn:
+    """Raise MachineError when the container or its command was killed; a log that ended proves nothing."""
+    container.reload()
+    state = container.attrs["State"]
+    if state.get("OOMKilled"):
+        raise MachineError("the container ran out of memory", hint="give the Docker Engine more memory")
+    raise MachineError(f"the container's command was killed (state: {state.get('Status')})")
+
+
+def sleeper(python: str) -> list[str]:
+    """The entry point of a container that waits for commands, and ends by itself if whoever made it was killed."""
+    return [python, "-I", "-c", _SLEEP]
 
 
 @contextmanager
@@ -161,7 +181,7 @@ def running(client: docker.DockerClient, image: str, *, python: str, cache: str 
     with engine_errors("making the container"):
         container = client.containers.create(
             image,
-            entrypoint=[python, "-I", "-c", _SLEEP],
+            entrypoint=sleeper(python),
             command=[],
             name=f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}",
             labels=labels,
@@ -180,7 +200,7 @@ def running(client: docker.DockerClient, image: str, *, python: str, cache: str 
             container.start()
         yield Container(container, python=python)
     finally:
-        _remove(container)
+        remove(container)
 
 
 @contextmanager
@@ -212,10 +232,11 @@ def remove_orphans(client: docker.DockerClient) -> None:
             continue
         if host == socket.gethostname() and _started(pid) != started:
             log.debug("removing %s, left by a run that was killed", container.name)
-            _remove(container)
+            remove(container)
 
 
-def _remove(container: Any) -> None:
+def remove(container: Any) -> None:
+    """Remove a container and its nameless volumes; the next run tries again where the engine does not answer."""
     try:
         container.remove(force=True, v=True)
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:

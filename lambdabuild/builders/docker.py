@@ -6,19 +6,16 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-
-import docker
-import docker.errors
-import requests.exceptions
 
 from lambdabuild import uv
 from lambdabuild.builders.base import FILES, Image, Installation, InstalledFile, counted, room_folder, room_pylock
 from lambdabuild.builders.container import CACHE, WORK, Container, engine_errors, remove_orphans, running
 from lambdabuild.builders.download import fetch
-from lambdabuild.builders.images import ensure_builder_image, ensure_image, image_digest, last_lines
+from lambdabuild.builders.engine import ARCHITECTURES, Engine, python_of
+from lambdabuild.builders.images import ensure_builder_image, last_lines
 from lambdabuild.builders.secrets import read_client_certificate, read_trusted, tls_context
 from lambdabuild.builders.tar import read_installed
 from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
@@ -38,9 +35,6 @@ CACHE_VOLUME = "lambdabuild-uv-cache"
 _TREE = f"{WORK}/tree"
 _CA_BUNDLE = "ca-bundle.pem"
 _UV = "uv"
-_TIMEOUT = 600
-"""Seconds without a byte from the engine, which is quiet while a command in the container is."""
-_ARCHITECTURES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
 
 
 class DockerBuilder:
@@ -51,15 +45,15 @@ class DockerBuilder:
     def __init__(
         self,
         *,
-        image: str,
+        engine: Engine,
         uv: Path,
         uv_version: str,
         environ: Mapping[str, str],
         recipe: Mapping[str, bytes],
         credentials: Callable[[], Credentials] = Credentials,
     ) -> None:
-        """``image`` is a reference with ``{python}`` and ``{architecture}``; ``recipe`` the builder image's files."""
-        self._template = image
+        """``recipe`` holds the builder image's files."""
+        self._engine = engine
         self._uv = uv
         self._uv_version = uv_version
         self._environ = environ
@@ -67,14 +61,13 @@ class DockerBuilder:
         self._read_credentials = credentials
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
-        native = self._native(target)
-        found = ensure_image(self._client, self._reference(native), native, listen)
-        return Image(reference=self._reference(native), digest=image_digest(found))
+        # Wheels are unpacked on the engine's own architecture for any target, without emulation.
+        return self._engine.describe(self._engine.native(target), listen)
 
     @contextmanager
     def install(self, order: Installation, *, listen: Listener) -> Iterator[Iterator[InstalledFile]]:
         with engine_errors("removing what killed builds left"):
-            remove_orphans(self._client)
+            remove_orphans(self._engine.client)
         wheels = {room: pins for room, pins in enumerate(order.rooms) if pins[0].kind == "wheel"}
         sources = {room: pins[0] for room, pins in enumerate(order.rooms) if pins[0].kind != "wheel"}
         with ExitStack() as stack:
@@ -90,10 +83,9 @@ class DockerBuilder:
         self, target: Target, rooms: Mapping[int, tuple[Pin, ...]], listen: Listener
     ) -> Iterator[Container]:
         """A container in whose tree the wheels are, which saw credentials and ran no code of a distribution."""
-        native = self._native(target)
-        image = ensure_image(self._client, self._reference(native), native, listen)
-        python = _python(target)
-        with running(self._client, str(image.id), python=python, cache=CACHE_VOLUME) as container:
+        image = self._engine.ensure(self._engine.native(target), listen)
+        python = python_of(target)
+        with running(self._engine.client, str(image.id), python=python, cache=CACHE_VOLUME) as container:
             count = counted(sum(map(len, rooms.values())))
             listen(Event(phase="install", text=f"installing {count} for {target} in the image"))
             container.put(CACHE, [("uv/", 0o755, b"")])
@@ -121,11 +113,11 @@ class DockerBuilder:
     def _sources_built(self, target: Target, sources: Mapping[int, Pin], listen: Listener) -> Iterator[Container]:
         """A container of the target's own architecture that sees no credentials, because it runs code of others."""
         public = forwarded_without_credentials(self._environ)
-        base = ensure_image(self._client, self._reference(target), target, listen)
-        if target.architecture != self._architecture:
-            self._check_that_it_runs(str(base.id), target, sources.values())
+        base = self._engine.ensure(target, listen)
+        if not self._engine.runs(str(base.id), target):
+            raise self._no_emulation(target, sources.values())
         image = ensure_builder_image(
-            self._client,
+            self._engine.client,
             base,
             target,
             recipe=self._recipe,
@@ -133,8 +125,8 @@ class DockerBuilder:
             proxies={name: value for name, value in public.items() if name.lower().endswith("_proxy")},
             listen=listen,
         )
-        python = _python(target)
-        with running(self._client, image, python=python, cache=None) as container:
+        python = python_of(target)
+        with running(self._engine.client, image, python=python, cache=None) as container:
             container.put(WORK, _folders("tmp", "tree", *(f"tree/{room_folder(n)}" for n in sources)))
             environ = public | self._settings(f"{WORK}/tmp/uv-cache") | {"TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
             binary = self._put_uv(container, python, environ)
@@ -150,15 +142,10 @@ class DockerBuilder:
                     raise _build_failure(pin, ran.stderr)
             yield container
 
-    def _check_that_it_runs(self, image: str, target: Target, pins: Iterable[Pin]) -> None:
-        """Raise MachineError unless the engine runs programs of another architecture than its own."""
-        python = _python(target)
-        with suppress(MachineError), running(self._client, image, python=python, cache=None) as probe:
-            if probe.run([python, "-c", ""], environ={}, doing="trying the image").returncode == 0:
-                return
-        raise MachineError(
+    def _no_emulation(self, target: Target, pins: Iterable[Pin]) -> MachineError:
+        return MachineError(
             f"{', '.join(map(str, pins))} must be built from source for {target}, and this engine "
-            f"({self._architecture}) runs no {target.architecture} programs",
+            f"({self._engine.architecture}) runs no {target.architecture} programs",
             hint="build on an engine of that architecture (DOCKER_HOST), set up emulation (https://docs.docker.com/"
             "build/building/multi-platform/#qemu), or choose versions that have wheels",
         )
@@ -170,7 +157,7 @@ class DockerBuilder:
         """
         if self._ca_bundle is not None:
             container.put(WORK, [(_CA_BUNDLE, 0o444, self._ca_bundle)])
-        if sys.platform == "linux" and _ARCHITECTURES.get(platform.machine()) == self._architecture:
+        if sys.platform == "linux" and ARCHITECTURES.get(platform.machine()) == self._engine.architecture:
             container.put(WORK, [(_UV, 0o555, self._uv.read_bytes())])
             return [f"{WORK}/{_UV}"]
         container.put(WORK, _folders("uv-wheel"))
@@ -205,40 +192,10 @@ class DockerBuilder:
     def _ca_bundle(self) -> bytes | None:
         return read_trusted(self._environ)
 
-    @cached_property
-    def _client(self) -> docker.DockerClient:
-        try:
-            client = docker.from_env(timeout=_TIMEOUT)
-            client.ping()
-            return client
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise MachineError(
-                f"no Docker Engine answers at {self._environ.get('DOCKER_HOST', 'the default socket')}",
-                hint="start Docker, set DOCKER_HOST, or build without it: --builder host",
-            ) from error
-
-    @cached_property
-    def _architecture(self) -> str:
-        """The engine's own architecture, in AWS's words."""
-        with engine_errors("asking the engine for its architecture"):
-            machine = str(self._client.version()["Arch"])
-        return _ARCHITECTURES.get(machine, machine)
-
-    def _native(self, target: Target) -> Target:
-        """The runtime on the engine's own architecture: wheels are unpacked there for any target, without emulation."""
-        return Target(runtime=target.runtime, architecture=self._architecture)
-
-    def _reference(self, target: Target) -> str:
-        return self._template.format(python=target.runtime.python, architecture=target.architecture)
-
 
 def _files(containers: Sequence[Container], *, rooms: int) -> Iterator[InstalledFile]:
     for container in containers:
         yield from read_installed(container.get(_TREE), rooms=rooms)
-
-
-def _python(target: Target) -> str:
-    return f"/var/lang/bin/python{target.runtime.python}"
 
 
 def _folders(*names: str) -> list[TreeFile]:

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from lambdabuild import configfile, pipeline, uv
+from lambdabuild import configfile, uv
 from lambdabuild.builders.auto import AutoBuilder
 from lambdabuild.builders.base import Builder
 from lambdabuild.builders.host import HostBuilder
@@ -23,6 +23,8 @@ from lambdabuild.model.configvalues import find_image_problem
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.forwarding import relevant
 from lambdabuild.model.plan import Plan
+from lambdabuild.pipeline.build import build, propose_split
+from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.steps.resolve import Resolver
 
 DEFAULT_IMAGE = "public.ecr.aws/lambda/python:{python}"
@@ -32,7 +34,7 @@ def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan:
     """Build the plan and tell what came of it; ``split`` is ``no``, ``propose`` or ``make``."""
     console = Console(as_json=options.as_json)
     environ = configfile.environment()
-    order = pipeline.Order(
+    order = Order(
         project=project,
         config=config,
         plan=plan,
@@ -47,16 +49,16 @@ def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan:
     machines = _machines(options, project, config, console, environ)
     try:
         if split == "propose":
-            console.proposed(pipeline.propose_split(order, machines))
+            console.proposed(propose_split(order, machines))
         else:
-            console.report(pipeline.build(order, machines))
+            console.report(build(order, machines))
     finally:
         console.quiet()
 
 
 def _machines(
     options: BuildOptions, project: Path, config: ProjectConfig, console: Console, environ: Mapping[str, str]
-) -> pipeline.Machines:
+) -> Machines:
     credentials = partial(read_credentials, environ, project=project, home=Path.home())
     environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
     binary = uv.find_binary()
@@ -66,7 +68,7 @@ def _machines(
     docker = partial(_docker_builder, _image(environ, config), binary, version, environ, credentials)
     auto = partial(AutoBuilder, docker=docker, host=host, notice=console.notice)
     builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
-    return pipeline.Machines(
+    return Machines(
         resolver=Resolver(
             project=project,
             binary=binary,
@@ -97,12 +99,14 @@ def _docker_builder(
     image: str, binary: Path, version: str, environ: Mapping[str, str], credentials: Callable[[], Credentials]
 ) -> Builder:
     from lambdabuild.builders.docker import DockerBuilder
+    from lambdabuild.builders.engine import Engine
 
     recipe = {
         file.name: file.read_bytes()
         for file in (files("lambdabuild.resources") / "builder_image").iterdir()
         if file.is_file()
     }
+    engine = Engine(image=image, environ=environ)
     return DockerBuilder(
-        image=image, uv=binary, uv_version=version, environ=environ, recipe=recipe, credentials=credentials
+        engine=engine, uv=binary, uv_version=version, environ=environ, recipe=recipe, credentials=credentials
     )

@@ -20,6 +20,7 @@ from lambdabuild.model.configvalues import (
     find_requires_python_problem,
 )
 from lambdabuild.model.limits import MAX_LAYERS
+from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
 from lambdabuild.model.typed import Table, find_near, quote, quote_all
 
 __all__ = (
@@ -43,6 +44,7 @@ DEFAULT_LAYER = "layer"
 
 PROJECT_KEYS = (
     *("python", "architecture", "output", "image", "direct-upload"),
+    *("dist-info", "tests", "strip-symbols", "bytecode", "strict"),
     *("gitignore", "exclude", "keep", "layers", "functions"),
 )
 
@@ -64,6 +66,10 @@ class ProjectConfig:
     """Whether what git ignores is left out of sources."""
     exclude: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    slimming: Slimming = Slimming()
+    transforms: Transforms = Transforms()
+    strict: bool = False
+    """Whether what the path lint warns of is an error."""
     layers: Mapping[str, LayerConfig] = field(default_factory=lambda: MappingProxyType({}))
     functions: Mapping[str, FunctionConfig] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -87,6 +93,14 @@ def parse_config(
     direct_upload = table.find_flag("direct-upload") or False
     gitignore = table.find_flag("gitignore") is not False
     exclude, keep = table.texts("exclude", find_pattern_problem), table.texts("keep", find_pattern_problem)
+    slimming = Slimming(
+        dist_info=table.find_choice("dist-info", MODES) or "auto", tests=table.find_choice("tests", MODES) or "auto"
+    )
+    transforms = Transforms(
+        strip_symbols=table.find_flag("strip-symbols") or False,
+        bytecode=table.find_choice("bytecode", BYTECODE) or "strip",
+    )
+    strict = table.find_flag("strict") or False
     layers = {name: parse_layer(name, layer, pythons) for name, layer in table.tables("layers").items()}
     functions = {name: parse_function(name, function, pythons) for name, function in table.tables("functions").items()}
     _check_layers_of_functions(table, functions)
@@ -104,6 +118,9 @@ def parse_config(
         gitignore=gitignore,
         exclude=exclude,
         keep=keep,
+        slimming=slimming,
+        transforms=transforms,
+        strict=strict,
         layers=MappingProxyType(layers),
         functions=MappingProxyType(functions),
     )

@@ -9,6 +9,7 @@ from lambdabuild.model.needs import Needs
 from lambdabuild.model.report import Kind
 from lambdabuild.model.sources import Sources
 from lambdabuild.model.target import Target
+from lambdabuild.model.treatment import Slimming, Transforms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class LayerPlan:
     exclude: tuple[str, ...]
     keep: tuple[str, ...]
     gitignore: bool
+    slimming: Slimming
+    transforms: Transforms
 
     @property
     def file(self) -> str:
@@ -81,6 +84,8 @@ class FunctionPlan:
     leaves_sdk: bool
     exclude: tuple[str, ...]
     keep: tuple[str, ...]
+    slimming: Slimming
+    transforms: Transforms
 
     @property
     def file(self) -> str:

@@ -80,6 +80,8 @@ def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets) -> Layer
         exclude=(*config.exclude, *layer.exclude),
         keep=(*config.keep, *layer.keep),
         gitignore=config.gitignore,
+        slimming=config.slimming,
+        transforms=config.transforms,
     )
 
 
@@ -136,6 +138,8 @@ def _function(
         leaves_sdk=_leaves_sdk(function, used, kind),
         exclude=(*config.exclude, *function.exclude),
         keep=(*config.keep, *function.keep),
+        slimming=config.slimming,
+        transforms=config.transforms,
     )
     for layer in used:
         if not layer.fits(plan.target):

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambdabuild.model.facts import Facts
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
-SEGMENT_FORMAT = 1
+SEGMENT_FORMAT = 2
 """Raised whenever the same input would give other bytes."""
 
 
@@ -52,6 +53,7 @@ class Segment:
     requires: tuple[str, ...]
     """What it requires of others, as its metadata tells (Requires-Dist)."""
     members: tuple[Member, ...]
+    facts: Facts = Facts()
 
 
 def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: str | None) -> str:

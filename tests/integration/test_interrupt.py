@@ -57,7 +57,7 @@ def test_interrupted(
     assert rest.splitlines()[-1] == last
     assert fingerprint(output) == before
     assert list(output.glob(".lambdabuild-*")) == []
-    assert [path.name for path in cache.glob("v1/*") if path.name.startswith("scratch-")] == []
+    assert [path.name for path in cache.glob("v2/*") if path.name.startswith("scratch-")] == []
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(

@@ -17,6 +17,7 @@ LEVELS = (
     ("pipeline",),
     ("steps",),
     ("segments",),
+    ("inspection",),
     ("builders",),
     ("cache", "uv", "zipformat", "configfile", "manifest", "sourcefiles"),
     ("slices", "locks"),
@@ -25,15 +26,15 @@ LEVELS = (
     ("",),
 )
 """Parts of the package, the highest first; "" is the package's own version and resources."""
-WITHIN = ("cli", "builders", "model")
+WITHIN = ("cli", "pipeline", "builders", "model")
 """Parts whose modules may import each other; the steps, and modules on one level, may not."""
 FOREIGN = {
     "click": {"cli"},
     "deflate": {"zipformat"},
-    "docker": {"builders.docker", "builders.container", "builders.images"},
+    "docker": {"builders.container", "builders.engine", "builders.images", "builders.sandbox"},
     "filelock": {"locks"},
     "pathspec": {"model.patterns"},
-    "requests": {"builders.docker", "builders.container"},
+    "requests": {"builders.container", "builders.engine"},
     "rich": {"console"},
     "tomli": {"configfile"},
     "uv": {"uv"},

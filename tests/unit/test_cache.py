@@ -38,11 +38,11 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def entry(cache: Cache) -> Path:
-    return cache.root / "v1" / "segments" / "ab" / f"{KEY}.segment"
+    return cache.root / "v2" / "segments" / "ab" / f"{KEY}.segment"
 
 
 def files(cache: Cache) -> list[str]:
-    return sorted(path.name for path in (cache.root / "v1" / "segments").rglob("*") if path.is_file())
+    return sorted(path.name for path in (cache.root / "v2" / "segments").rglob("*") if path.is_file())
 
 
 def described(found: Segment | None) -> list[tuple[object, ...]]:
@@ -321,7 +321,7 @@ def test_scratch_folders_of_killed_builds_are_removed_by_the_next(cache: Cache) 
 
 
 def resolutions(cache: Cache) -> Path:
-    return cache.root / "v1" / "resolutions"
+    return cache.root / "v2" / "resolutions"
 
 
 def test_resolutions_are_kept(cache: Cache) -> None:

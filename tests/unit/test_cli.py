@@ -375,5 +375,5 @@ def test_signals_leave_everything_as_it_was(
     assert (process.returncode, out, err[err.rindex(" …\n") + 3 :]) == ended
     assert sha256s(locked.output) == before
     assert sorted(path.name for path in locked.output.iterdir()) == ["api.zip", "layer.zip", "manifest.json"]
-    assert sorted(path.name for path in (tmp_path / "cold" / "v1").iterdir()) == ["segments"]
-    assert list((tmp_path / "cold" / "v1" / "segments").iterdir()) == []
+    assert sorted(path.name for path in (tmp_path / "cold" / "v2").iterdir()) == ["segments"]
+    assert list((tmp_path / "cold" / "v2" / "segments").iterdir()) == []

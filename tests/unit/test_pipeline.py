@@ -21,7 +21,8 @@ from lambdabuild.model.plan import Plan
 from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.runtimes import Targets
-from lambdabuild.pipeline import Machines, Order, build, propose_split
+from lambdabuild.pipeline.build import build, propose_split
+from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.steps.discover import find_needs
 from lambdabuild.steps.resolve import Resolver
 from lambdabuild.uv import find_binary

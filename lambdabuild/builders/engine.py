@@ -1,0 +1,84 @@
+"""The Docker Engine that a run talks to: its connection, its architecture, and the Lambda images on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from lambdabuild.builders.base import Image
+from lambdabuild.builders.container import engine_errors, running
+from lambdabuild.builders.images import ensure_image, image_digest
+from lambdabuild.errors import MachineError
+from lambdabuild.model.events import Listener
+from lambdabuild.model.target import Target
+
+if TYPE_CHECKING:
+    from docker.models.images import Image as DockerImage
+
+_TIMEOUT = 600
+"""Seconds without a byte from the engine, which is quiet while a command in the container is."""
+ARCHITECTURES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
+"""Machines, as engines and kernels name them, in AWS's words."""
+
+
+class Engine:
+    """Connects when it is first needed; raises MachineError when no engine answers."""
+
+    def __init__(self, *, image: str, environ: Mapping[str, str]) -> None:
+        """``image`` is a reference with ``{python}`` and ``{architecture}``."""
+        self._template = image
+        self._environ = environ
+
+    @cached_property
+    def client(self) -> docker.DockerClient:
+        try:
+            client = docker.from_env(timeout=_TIMEOUT)
+            client.ping()
+            return client
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise MachineError(
+                f"no Docker Engine answers at {self._environ.get('DOCKER_HOST', 'the default socket')}",
+                hint="start Docker, set DOCKER_HOST, or build without it: --builder host",
+            ) from error
+
+    @cached_property
+    def architecture(self) -> str:
+        """The engine's own architecture, in AWS's words."""
+        with engine_errors("asking the engine for its architecture"):
+            machine = str(self.client.version()["Arch"])
+        return ARCHITECTURES.get(machine, machine)
+
+    def native(self, target: Target) -> Target:
+        """The runtime on the engine's own architecture, which runs without emulation."""
+        return Target(runtime=target.runtime, architecture=self.architecture)
+
+    def ensure(self, target: Target, listen: Listener) -> DockerImage:
+        """The Lambda image for the target, pulled unless the engine has it."""
+        return ensure_image(self.client, self._reference(target), target, listen)
+
+    def describe(self, target: Target, listen: Listener) -> Image:
+        """The Lambda image for the target, made ready, as it is told of in a manifest."""
+        return Image(reference=self._reference(target), digest=image_digest(self.ensure(target, listen)))
+
+    def runs(self, image: str, target: Target) -> bool:
+        """Whether the engine runs programs of an image of another architecture than its own: it has emulation."""
+        python = python_of(target)
+        if target.architecture == self.architecture:
+            return True
+        with suppress(MachineError), running(self.client, image, python=python, cache=None) as probe:
+            return probe.run([python, "-c", ""], environ={}, doing="trying the image").returncode == 0
+        return False
+
+    def _reference(self, target: Target) -> str:
+        return self._template.format(python=target.runtime.python, architecture=target.architecture)
+
+
+def python_of(target: Target) -> str:
+    """The path of the interpreter in the Lambda image."""
+    return f"/var/lang/bin/python{target.runtime.python}"

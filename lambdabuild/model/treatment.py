@@ -1,0 +1,29 @@
+"""What is done to distributions on their way into artifacts, as ``[tool.lambdabuild]`` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Mode = Literal["auto", "strip", "keep"]
+MODES: tuple[Mode, ...] = ("auto", "strip", "keep")
+Bytecode = Literal["strip", "compile"]
+BYTECODE: tuple[Bytecode, ...] = ("strip", "compile")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slimming:
+    """Which files are left out: decided when a tree is made, at no cost for the cache."""
+
+    dist_info: Mode = "auto"
+    """Metadata: ``auto`` keeps what there is evidence of need for."""
+    tests: Mode = "auto"
+    """Test directories: ``auto`` keeps the modules that kept code imports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transforms:
+    """How the content of files is changed: part of the key of what the cache holds."""
+
+    strip_symbols: bool = False
+    bytecode: Bytecode = "strip"

@@ -1,0 +1,46 @@
+"""What a recipe is given: what is asked for, and what the work is done with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from lambdabuild.builders.base import Builder
+from lambdabuild.cache import Cache
+from lambdabuild.model.config import ProjectConfig
+from lambdabuild.model.events import Listener
+from lambdabuild.model.plan import Plan
+from lambdabuild.steps.resolve import Resolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a user asks for."""
+
+    project: Path
+    config: ProjectConfig
+    plan: Plan
+    output: Path
+    lock: bool
+    """Run ``uv lock`` first."""
+    clean: bool
+    """Remove what earlier builds made."""
+    split: bool
+    """Make several layers of one that is too large for a direct upload."""
+    tolerant: bool
+    """Limits warn instead of failing (``--skip-validation``)."""
+    epoch: int | None
+    """SOURCE_DATE_EPOCH."""
+    today: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """What the work is done with; the command line makes them."""
+
+    resolver: Resolver
+    builder: Builder
+    cache: Cache
+    uv_version: str
+    listen: Listener
