@@ -1,38 +1,27 @@
-"""The segment cache: content-addressed files, verified on read, written atomically, never changed.
+"""The cache: content-addressed segments, verified on read, written atomically, never changed; and small texts.
 
-A segment file is ``magic · sha256 of all that follows · length of the header · header (JSON) · data``. Anything wrong
-with it is a miss: the file is set aside and the segment built again. The folder's name holds the layout's version, so
-another version of lambdabuild never reads it.
+Anything wrong with an entry is a miss: the file is set aside and what it held is made again. The folder's name holds
+the layout's version, so another version of lambdabuild never reads it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-import struct
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from lambdabuild.errors import MachineError
 from lambdabuild.locks import held, is_held
-from lambdabuild.model.facts import facts_document, parse_facts
-from lambdabuild.model.segment import Member, Segment, Slice
-from lambdabuild.slices import each_with_data
+from lambdabuild.model.segment import Segment
+from lambdabuild.segmentfile import DamagedSegmentError, read_segment, write_segment
 
 LAYOUT = "v2"
-_MAGIC = b"lambdabuild segment 2\n"
-_LENGTH = struct.Struct("<Q")
-_FIELDS = ("path", "mode", "size", "crc32", "sha256", "method", "compressed_size")
 _CACHEDIR_TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This folder holds what lambdabuild can build again: https://bford.info/cachedir/
 """
-_CHUNK = 1 << 20
 _SCRATCH = "scratch-"
 
 
@@ -65,7 +54,7 @@ class Cache:
     def ensure(self) -> None:
         """Make the folder; raises MachineError when it cannot be written."""
         try:
-            self._segments.mkdir(parents=True, exist_ok=True)
+            self.segments.mkdir(parents=True, exist_ok=True)
             tag = self.root / "CACHEDIR.TAG"
             if not tag.exists():
                 tag.write_text(_CACHEDIR_TAG)
@@ -78,11 +67,11 @@ class Cache:
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A temporary folder on the cache's disk, removed at the end; what killed builds left is removed first."""
-        for lock in self._version.glob(f"{_SCRATCH}*.lock"):
+        for lock in self.version.glob(f"{_SCRATCH}*.lock"):
             if not is_held(lock):
                 shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
                 lock.unlink(missing_ok=True)
-        folder = self._version / f"{_SCRATCH}{os.urandom(8).hex()}"
+        folder = self.version / f"{_SCRATCH}{os.urandom(8).hex()}"
         lock = folder.with_suffix(".lock")
         with held(lock):
             try:
@@ -92,17 +81,46 @@ class Cache:
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink(missing_ok=True)
 
-    def find(self, key: str) -> Segment | None:
-        """The segment of a key, its every byte checked, or None."""
+    def in_use(self, *, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+        """For as long as entries that were found are read: nothing is removed from the cache."""
+        return held(self.usage_lock, waiting=waiting, shared=True)
+
+    @contextmanager
+    def building(self, keys: Iterable[str], *, waiting: Callable[[], None]) -> Iterator[None]:
+        """Alone with these keys: of builds that want one of them, one makes it and the others wait, to find it then.
+
+        There is one lock for all keys that begin alike, taken in the order of their names, so that no two wait for
+        each other.
+        """
+        folder = self.version / "locks"
+        folder.mkdir(exist_ok=True)
+        with ExitStack() as stack:
+            for stripe in sorted({key[:2] for key in keys}):
+                stack.enter_context(held(folder / f"{stripe}.lock", waiting=waiting))
+            yield
+
+    def find(self, key: str, *, whole: bool = True, used: bool = True) -> Segment | None:
+        """The segment of a key, or None; without ``whole`` its data is not checked, and must not be copied.
+
+        What is ``used`` now is pruned after what is not.
+        """
         path = self._path(key)
         try:
             with path.open("rb") as file:
-                return _read(file, path)
+                try:
+                    segment = read_segment(file, path, key, whole=whole)
+                except DamagedSegmentError:
+                    self._set_aside(path, file.fileno())
+                    return None
         except FileNotFoundError:
             return None
-        except (OSError, _Damaged):
+        except OSError:
             self._set_aside(path)
             return None
+        if used:
+            with suppress(OSError):  # a cache that others keep may be read only
+                os.utime(path)
+        return segment
 
     def store(self, key: str, segment: Segment) -> Segment:
         """Write a segment and return it as it lies in the cache, its members pointing into the file."""
@@ -112,7 +130,7 @@ class Cache:
             new = path.with_name(f".new-{os.urandom(8).hex()}")
             try:
                 with new.open("x+b") as file:
-                    _write(file, segment)
+                    write_segment(file, key, segment)
                 new.replace(path)
             except BaseException:
                 new.unlink(missing_ok=True)
@@ -127,94 +145,44 @@ class Cache:
             raise MachineError(f"{path} did not read back as it was written", hint="check the disk")
         return stored
 
-    def find_resolution(self, key: str) -> str | None:
-        """The text of a resolution that was kept, or None."""
+    def find_text(self, kind: str, key: str) -> str | None:
+        """A text of some kind (``resolutions`` …) that was kept under a key, or None."""
         try:
-            return (self._version / "resolutions" / f"{key}.toml").read_text(encoding="utf-8")
+            return (self.version / kind / key).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
 
-    def store_resolution(self, key: str, text: str) -> None:
-        """Keep the text of a resolution; it can be had again, so a disk that does not take it is no error."""
-        folder = self._version / "resolutions"
+    def store_text(self, kind: str, key: str, text: str) -> None:
+        """Keep a text; it can be had again, so a disk that does not take it is no error."""
+        folder = self.version / kind
         new = folder / f".new-{os.urandom(8).hex()}"
         with suppress(OSError):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             try:
                 new.write_text(text, encoding="utf-8")
-                new.replace(folder / f"{key}.toml")
+                new.replace(folder / key)
             finally:
                 new.unlink(missing_ok=True)
 
     @property
-    def _version(self) -> Path:
+    def usage_lock(self) -> Path:
+        """Shared by builds that read entries, held alone by what removes them."""
+        return self.version / "in-use.lock"
+
+    @property
+    def version(self) -> Path:
+        """The folder of this layout."""
         return self.root / LAYOUT
 
     @property
-    def _segments(self) -> Path:
-        return self._version / "segments"
+    def segments(self) -> Path:
+        return self.version / "segments"
 
     def _path(self, key: str) -> Path:
-        return self._segments / key[:2] / f"{key}.segment"
+        return self.segments / key[:2] / f"{key}.segment"
 
-    def _set_aside(self, path: Path) -> None:
+    def _set_aside(self, path: Path, opened: int | None = None) -> None:
+        """Out of the way, unless another build has put a new file in its place since it was opened."""
         with suppress(OSError):  # in a cache that cannot be written it stays, and stays a miss
-            path.replace(path.with_suffix(".damaged"))
-
-
-class _Damaged(Exception):
-    """A segment file that does not hold what it says."""
-
-
-def _write(file: BinaryIO, segment: Segment) -> None:
-    rows, offset = [], 0
-    for member in segment.members:
-        rows.append([*(getattr(member, field) for field in _FIELDS), offset])
-        offset += member.compressed_size
-    document = {
-        "name": segment.name,
-        "version": segment.version,
-        "requires": segment.requires,
-        "facts": facts_document(segment.facts),
-        "members": rows,
-    }
-    header = json.dumps(document, separators=(",", ":")).encode()
-    digest = hashlib.sha256()
-    file.write(_MAGIC + bytes(digest.digest_size))
-    for part in chain((_LENGTH.pack(len(header)), header), (data for _, data in each_with_data(segment.members))):
-        digest.update(part)
-        file.write(part)
-    file.seek(len(_MAGIC))
-    file.write(digest.digest())
-
-
-def _read(file: BinaryIO, path: Path) -> Segment:
-    digest = hashlib.sha256()
-    claimed = file.read(len(_MAGIC) + digest.digest_size)
-    if claimed[: len(_MAGIC)] != _MAGIC:
-        raise _Damaged
-    start = len(claimed)
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    if digest.digest() != claimed[len(_MAGIC) :]:
-        raise _Damaged
-    file.seek(start)
-    try:
-        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
-        return _segment(json.loads(file.read(length)), path, start + _LENGTH.size + length)
-    except (struct.error, KeyError, TypeError, ValueError) as error:
-        raise _Damaged from error
-
-
-def _segment(header: Mapping[str, Any], path: Path, start: int) -> Segment:
-    members = tuple(
-        Member(**dict(zip(_FIELDS, fields, strict=True)), data=Slice(path, start + offset))
-        for *fields, offset in header["members"]
-    )
-    return Segment(
-        name=header["name"],
-        version=header["version"],
-        requires=tuple(header["requires"]),
-        members=members,
-        facts=parse_facts(header["facts"]),
-    )
+            if opened is None or os.path.samestat(os.fstat(opened), path.stat()):
+                path.replace(path.with_suffix(".damaged"))

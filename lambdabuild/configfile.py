@@ -14,6 +14,7 @@ import tomli
 from packaging.utils import canonicalize_name
 
 from lambdabuild.errors import UsageError
+from lambdabuild.ledger import note
 from lambdabuild.model.config import ProjectConfig, parse_config
 from lambdabuild.model.direct import direct_requirements
 from lambdabuild.model.needs import Locked
@@ -79,9 +80,18 @@ def read_config(project: Path) -> ProjectConfig:
 
 def has_no_dependencies(project: Path) -> bool:
     """Whether a project names no dependencies, and has no lock that could tell of any."""
-    locked = any((folder / LOCK).is_file() for folder in (project, *project.parents))
+    locked = find_lock(project) is not None
     own = read_toml(project / PYPROJECT).get("project", {})
     return not locked and not own.get("dependencies") and "dependencies" not in own.get("dynamic", ())
+
+
+def find_lock(project: Path) -> Path | None:
+    """The uv.lock of a project: its own or, of a member, its workspace's."""
+    for folder in (project, *project.parents):
+        note(folder / LOCK)
+        if (folder / LOCK).is_file():
+            return folder / LOCK
+    return None
 
 
 def read_direct(project: Path, locked: Locked) -> tuple[str, ...]:
@@ -92,7 +102,8 @@ def read_direct(project: Path, locked: Locked) -> tuple[str, ...]:
 
 def _find_member(project: Path, name: str) -> Path | None:
     """The folder of a member of the workspace; None when none of that name is found."""
-    root = next((top for top in (project, *project.parents) if (top / LOCK).is_file()), project)
+    lock = find_lock(project)
+    root = project if lock is None else lock.parent
     workspace = read_toml(root / PYPROJECT).get("tool", {}).get("uv", {}).get("workspace", {})
     folders = [root, *(folder for pattern in workspace.get("members", ()) for folder in sorted(root.glob(pattern)))]
     for folder in folders:
@@ -160,9 +171,18 @@ def read_runtimes() -> tuple[Runtime, ...]:
     return parse_runtimes(tomli.loads(resource.read_text(encoding="utf-8")))
 
 
+@functools.cache
+def read_stdlib() -> Mapping[str, frozenset[str]]:
+    """The names of the standard library's top-level modules, by the runtime's language version."""
+    resource = importlib.resources.files("lambdabuild.resources") / "stdlib.toml"
+    listed = tomli.loads(resource.read_text(encoding="utf-8"))
+    return {python: frozenset(names.split()) for python, names in listed.items()}
+
+
 def read_python_version_file(project: Path) -> str | None:
     """The version in ``.python-version`` beside ``pyproject.toml``, as ``X.Y``; None if it names no plain CPython."""
     path = project / ".python-version"
+    note(path)
     if not path.exists():
         return None
     text = _read_bytes(path).decode(errors="replace").removeprefix("\ufeff")
@@ -191,6 +211,7 @@ def environment() -> Mapping[str, str]:
 
 
 def _read_bytes(path: Path) -> bytes:
+    note(path)
     try:
         return path.read_bytes()
     except OSError as error:
@@ -198,6 +219,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _holds_pyproject(directory: Path) -> bool:
+    note(directory / PYPROJECT)
     try:
         return (directory / PYPROJECT).is_file()
     except OSError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lambdabuild import __version__
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.model.events import Event
-from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized
+from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, format_size
 from lambdabuild.model.report import Artifact, Report, SplitPart, findings_document, report_document
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Console:
         text = event.text
         if self._live:
             if event.done is not None:
-                text += f" {_size(event.done)}"
+                text += f" {format_size(event.done)}"
             self._spin(text)
         elif event.done is None and text != self._told:
             self._told = text
@@ -128,17 +128,17 @@ class Console:
 def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:
     layers = [other for other in artifacts if other.kind == "layer" and other.name in artifact.layers]
     attached = [layer.sized() for layer in layers] + [layer.sized() for layer in artifact.external_layers]
-    return artifact.file, _size(artifact.zipped_size), *_shares(artifact.sized(), attached)
+    return artifact.file, format_size(artifact.zipped_size), *_shares(artifact.sized(), attached)
 
 
 def _split_row(part: SplitPart) -> tuple[str, ...]:
-    unzipped = f"{_size(part.unzipped_size)} unzipped"
-    return f"{part.name}.zip", _size(part.zipped_size), unzipped, ", ".join(part.owners)
+    unzipped = f"{format_size(part.unzipped_size)} unzipped"
+    return f"{part.name}.zip", format_size(part.zipped_size), unzipped, ", ".join(part.owners)
 
 
 def _checked_row(one: Checked, checked: Sequence[Checked]) -> tuple[str, ...]:
     attached = [layer.sized for layer in checked if layer.path.name in (one.layers or ())]
-    return str(one.path), _size(one.zipped_size), *_shares(one.sized, [*attached, *one.external])
+    return str(one.path), format_size(one.zipped_size), *_shares(one.sized, [*attached, *one.external])
 
 
 def _shares(own: Sized, attached: Sequence[Sized]) -> tuple[str, str]:
@@ -147,7 +147,7 @@ def _shares(own: Sized, attached: Sequence[Sized]) -> tuple[str, str]:
     share = f"{total / MAX_UNZIPPED:.1%} of the limit"
     if attached:
         share += " with " + ", ".join(layer.name for layer in attached)
-    return f"{_size(own.unzipped_size)} unzipped", share
+    return f"{format_size(own.unzipped_size)} unzipped", share
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:
@@ -155,13 +155,6 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
     rows = list(rows)
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join(f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}" for row in rows)
-
-
-def _size(size: int) -> str:
-    """Bytes in decimal units."""
-    if size < 1000:
-        return f"{size} B"
-    return f"{size / 1000:.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
 
 
 def _print_json(document: dict[str, Any]) -> None:

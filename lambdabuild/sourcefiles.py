@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambdabuild.errors import PolicyError, UsageError
+from lambdabuild.ledger import note
 from lambdabuild.model.patterns import PatternList, Rules, Standing, parse_ignore_file, source_rules
 
 GITIGNORE = ".gitignore"
@@ -195,6 +196,7 @@ def _start(ground: Ground) -> Standing:
 
 
 def _listing(folder: str) -> list[os.DirEntry[str]]:
+    note(folder)
     try:
         with os.scandir(folder) as items:
             return sorted(items, key=lambda item: os.fsencode(item.name))
@@ -223,6 +225,7 @@ def _read_gitignore(folder: Path, project: Path) -> PatternList:
 
 
 def _read_patterns(path: Path, project: Path) -> tuple[PatternList, tuple[str, ...]] | None:
+    note(path)
     try:
         if not path.is_file():
             return None

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from lambdabuild.builders.download import checked, fetch
 from lambdabuild.errors import BuildError, MachineError, UsageError
+from lambdabuild.ledger import note
 from lambdabuild.model.credentials import redacted
 from lambdabuild.model.patterns import source_rules
 from lambdabuild.model.requirements import Pin
@@ -76,6 +77,7 @@ def read_folder(folder: Path, *, within: Path | None = None) -> Iterator[TreeFil
     rules = source_rules(keep=_FOR_BACKENDS)
 
     def walk(directory: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[TreeFile]:
+        note(directory)
         for item in sorted(os.scandir(directory), key=lambda item: os.fsencode(item.name)):
             path, relative = Path(item.path), prefix + item.name
             real = Path(os.path.realpath(path)) if item.is_symlink() else above[-1] / item.name
@@ -84,6 +86,7 @@ def read_folder(folder: Path, *, within: Path | None = None) -> Iterator[TreeFil
             if real.is_dir() and rules.takes(f"{relative}/"):
                 yield from walk(path, f"{relative}/", (*above, real))
             elif real.is_file() and rules.takes(relative):
+                note(path)
                 yield relative, 0o755 if real.stat().st_mode & 0o100 else 0o644, path.read_bytes()
 
     real = folder.resolve()

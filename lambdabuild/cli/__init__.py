@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from lambdabuild import __version__
+from lambdabuild.cli.cache import cache
 from lambdabuild.cli.layer import layer
 from lambdabuild.cli.package import package
 from lambdabuild.cli.validate import validate
@@ -33,6 +34,7 @@ def cli(verbose: bool) -> None:
     lambdabuild package          a slim zip per function, and the layers they use
     lambdabuild package --fat    all in one zip, for runtimes that ignore layers
     lambdabuild validate         what was built against Lambda's limits
+    lambdabuild cache            what is kept so that nothing is done twice
     """
     if verbose:
         import logging
@@ -44,6 +46,7 @@ def cli(verbose: bool) -> None:
 cli.add_command(layer)
 cli.add_command(package)
 cli.add_command(validate)
+cli.add_command(cache)
 
 
 def main() -> NoReturn:

@@ -110,3 +110,12 @@ def format_shares(parts: Iterable[Sized], most: int = 10) -> str:
             shares[owner] = shares.get(owner, 0) + size
     largest = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:most]
     return "\n".join(f"  {size:>13,}  {size / MAX_UNZIPPED:>6.1%}  {owner}" for owner, size in largest)
+
+
+def format_size(size: int) -> str:
+    """Bytes in decimal units."""
+    if size < 1000:
+        return f"{size} B"
+    if size < 1_000_000:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1_000_000:.1f} MB" if size < 1_000_000_000 else f"{size / 1_000_000_000:.2f} GB"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lambdabuild.builders.base import Builder, Image, Installation
 from lambdabuild.cache import Cache
-from lambdabuild.model.events import Listener
+from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Segment, segment_key
 from lambdabuild.model.target import Target
@@ -42,7 +42,31 @@ def install(
     keys = {pin: segment_key(pin, target, uv=uv_version, compressor=COMPRESSOR, image=digest) for pin in pins}
     segments = {pin: segment for pin, key in keys.items() if (segment := cache.find(key)) is not None}
     missing = [pin for pin in pins if pin not in segments]
-    rooms = _wheel_rooms(missing) + tuple((pin,) for pin in missing if pin.kind != "wheel")
+    made: dict[Pin, Segment] = {}
+    if missing:
+
+        def waiting() -> None:
+            listen(Event(phase="wait", text="waiting for another build that installs the same distributions"))
+
+        with cache.building([keys[pin] for pin in missing], waiting=waiting):
+            segments |= {pin: segment for pin in missing if (segment := cache.find(keys[pin])) is not None}
+            missing = [pin for pin in missing if pin not in segments]
+            made = _install(missing, keys, target, builder=builder, cache=cache, listen=listen)
+    return Installed(segments=segments | made, builder=builder.name, image=image, fresh=len(made))
+
+
+def _install(
+    pins: Sequence[Pin],
+    keys: Mapping[Pin, str],
+    target: Target,
+    *,
+    builder: Builder,
+    cache: Cache,
+    listen: Listener,
+) -> dict[Pin, Segment]:
+    """Install these and keep their segments under their keys."""
+    segments: dict[Pin, Segment] = {}
+    rooms = _wheel_rooms(pins) + tuple((pin,) for pin in pins if pin.kind != "wheel")
     while rooms:
         order = Installation(target=target, rooms=rooms)
         with cache.scratch() as scratch, (scratch / "spool").open("w+b") as spool:
@@ -51,7 +75,7 @@ def install(
             for pin, segment in made.whole.items():
                 segments[pin] = cache.store(keys[pin], segment)
         rooms = tuple((pin,) for pin in made.torn)
-    return Installed(segments=segments, builder=builder.name, image=image, fresh=len(missing))
+    return segments
 
 
 def _wheel_rooms(pins: Sequence[Pin]) -> tuple[tuple[Pin, ...], ...]:

@@ -12,6 +12,8 @@ from lambdabuild import configfile, uv
 from lambdabuild.builders.trees import folder_digest
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, PolicyError, UsageError
+from lambdabuild.ledger import note
+from lambdabuild.lockinputs import lock_inputs
 from lambdabuild.model.credentials import Grant, grants_in, signed, without_userinfo
 from lambdabuild.model.forwarding import forwarded_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
@@ -91,10 +93,23 @@ class Resolver:
         return self._compiled("-", "\n".join(needs.lines), [], target, what=what), self.project
 
     def _exported(self, argv: tuple[str, ...], *, script: Path | None = None) -> str:
+        """What uv reads out of a lock, kept until the lock or what it is checked against changes."""
+        inputs = lock_inputs(self.project, script)
+        key = None if inputs is None else self._key([*argv, *inputs])
+        known = None if key is None else self.cache.find_text("exports", key)
+        if known is not None:
+            return known
         done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ)
         if done.returncode != 0:
             raise self._lock_error(done.stderr, script) or uv.failure("reading the lock (uv export)", done.stderr)
+        if key is not None and without_userinfo(done.stdout) == done.stdout:
+            self.cache.store_text("exports", key, done.stdout)
         return done.stdout
+
+    def _key(self, inputs: Iterable[str]) -> str:
+        """A key for what uv answers to these inputs, here and now."""
+        settings = json.dumps(forwarded_without_credentials(self.environ), sort_keys=True)
+        return hashlib.sha256("\0\0".join([*inputs, self.uv_version, settings]).encode()).hexdigest()
 
     def _compiled(self, file: str, stdin: str | None, files: Sequence[Path], target: Target, *, what: str) -> str:
         """A resolution of requirements, kept until what went into it changes; ``what`` names them in messages."""
@@ -103,12 +118,10 @@ class Resolver:
             *(f"{path.name}\0{configfile.read_text(path)}" for path in files),
             stdin or "",
             str(target),
-            self.uv_version,
             json.dumps(settings, sort_keys=True, default=str),
-            json.dumps(forwarded_without_credentials(self.environ), sort_keys=True),
         ]
-        key = hashlib.sha256("\0\0".join(inputs).encode()).hexdigest()
-        known = None if self.upgrade else self.cache.find_resolution(key)
+        key = self._key(inputs)
+        known = None if self.upgrade else self.cache.find_text("resolutions", key)
         if known is not None and known.startswith(self._stamp(known)):
             return known
         argv = (*uv.compile_command(file, target), *(("--refresh",) if self.upgrade else ()))
@@ -117,7 +130,7 @@ class Resolver:
             raise uv.failure(f"resolving {what}", done.stderr)
         text = without_userinfo(done.stdout)
         text = self._stamp(text) + text
-        self.cache.store_resolution(key, text)
+        self.cache.store_text("resolutions", key, text)
         return text
 
     def _stamp(self, pylock: str) -> str:
@@ -182,6 +195,7 @@ def _located(pin: Pin, base: Path) -> Pin:
     if pin.path is None:
         return pin
     path = (base / pin.path).resolve()
+    note(path)
     if not path.exists():
         raise UsageError(f"{pin}: {path} does not exist", hint="the lock names it; lock again after moving things")
     return replace(pin, path=str(path), sha256=pin.sha256 or folder_digest(path))

@@ -75,19 +75,20 @@ def test_equal_segments_are_equal_files(cache: Cache) -> None:
 
 def regions(data: bytes) -> dict[str, range]:
     """Where the parts of an entry lie."""
-    header = 22 + 32 + 8
-    length = int.from_bytes(data[54:62], "little")
+    header = 22 + 32 + 32 + 8
+    length = int.from_bytes(data[header - 8 : header], "little")
     assert data[header : header + 1] == b"{"
     return {
         "magic": range(22),
-        "digest": range(22, 54),
-        "length": range(54, header),
+        "digest of the header": range(22, 54),
+        "digest of the data": range(54, 86),
+        "length": range(86, header),
         "header": range(header, header + length),
         "data": range(header + length, len(data)),
     }
 
 
-@pytest.mark.parametrize("region", ["magic", "digest", "length", "header", "data"])
+@pytest.mark.parametrize("region", ["magic", "digest of the header", "digest of the data", "length", "header", "data"])
 def test_a_changed_byte_anywhere_is_a_miss(cache: Cache, region: str) -> None:
     cache.store(KEY, DEMO)
     whole = entry(cache).read_bytes()
@@ -104,6 +105,32 @@ def test_a_changed_byte_anywhere_is_a_miss(cache: Cache, region: str) -> None:
     assert described(cache.store(KEY, DEMO)) == described(DEMO)
 
 
+@pytest.mark.parametrize("region", ["magic", "digest of the header", "length", "header"])
+def test_what_is_told_of_members_is_checked_without_reading_them(cache: Cache, region: str) -> None:
+    stored = cache.store(KEY, DEMO)
+    assert cache.find(KEY, whole=False) == stored
+    whole = entry(cache).read_bytes()
+    changed = bytearray(whole)
+    changed[regions(whole)["data"][0]] ^= 1
+    entry(cache).write_bytes(changed)
+    assert cache.find(KEY, whole=False) == stored
+    for place in regions(whole)[region]:
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        entry(cache).write_bytes(changed)
+        assert cache.find(KEY, whole=False) is None, place
+    entry(cache).write_bytes(whole[:-1])
+    assert cache.find(KEY, whole=False) is None
+
+
+def test_an_entry_under_the_key_of_another_is_a_miss(cache: Cache) -> None:
+    cache.store(KEY, DEMO)
+    other = "ab" + "00" * 31
+    entry(cache).rename(entry(cache).with_name(f"{other}.segment"))
+    assert cache.find(other) is None
+    assert files(cache) == [f"{other}.damaged"]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -111,13 +138,13 @@ def test_a_changed_byte_anywhere_is_a_miss(cache: Cache, region: str) -> None:
         lambda whole: whole[:10],
         lambda whole: whole[:22],
         lambda whole: whole[:54],
-        lambda whole: whole[:60],
+        lambda whole: whole[:90],
         lambda whole: whole[:100],
         lambda whole: whole[:-1],
         lambda whole: whole + b"\0",
         lambda whole: whole * 2,
         lambda whole: bytes(len(whole)),
-        lambda whole: whole.replace(b"segment 1\n", b"segment 2\n", 1),
+        lambda whole: whole.replace(b"segment 2\n", b"segment 1\n", 1),
     ],
 )
 def test_a_truncated_or_lengthened_entry_is_a_miss(cache: Cache, damage: Callable[[bytes], bytes]) -> None:
@@ -128,13 +155,22 @@ def test_a_truncated_or_lengthened_entry_is_a_miss(cache: Cache, damage: Callabl
 
 
 @pytest.mark.parametrize(
-    "header", [b"", b"[]", b"{}", b'{"name":1', b'{"name":"a","version":"1","members":[[1,2]]}', b"\xff"]
+    "header",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"key":"' + KEY.encode() + b'"}',
+        b'{"name":1',
+        b'{"name":"a","version":"1","members":[[1,2]]}',
+        b"\xff",
+    ],
 )
 def test_a_header_of_another_writer_is_a_miss(cache: Cache, header: bytes) -> None:
     cache.store(KEY, DEMO)
     rest = len(header).to_bytes(8, "little") + header
     for body in (b"", rest[:5], rest):
-        entry(cache).write_bytes(b"lambdabuild segment 1\n" + sha256(body).digest() + body)
+        entry(cache).write_bytes(b"lambdabuild segment 2\n" + sha256(header).digest() + sha256(b"").digest() + body)
         assert cache.find(KEY) is None
         assert files(cache) == [f"{KEY}.damaged"]
 
@@ -325,32 +361,32 @@ def resolutions(cache: Cache) -> Path:
 
 
 def test_resolutions_are_kept(cache: Cache) -> None:
-    assert cache.find_resolution(KEY) is None
-    cache.store_resolution(KEY, "é = 1\n")
-    assert cache.find_resolution(KEY) == "é = 1\n"
-    assert cache.find_resolution("ac" * 32) is None
-    cache.store_resolution(KEY, "b = 2\n")
-    assert cache.find_resolution(KEY) == "b = 2\n"
-    assert [path.name for path in resolutions(cache).iterdir()] == [f"{KEY}.toml"]
+    assert cache.find_text("resolutions", KEY) is None
+    cache.store_text("resolutions", KEY, "é = 1\n")
+    assert cache.find_text("resolutions", KEY) == "é = 1\n"
+    assert cache.find_text("resolutions", "ac" * 32) is None
+    cache.store_text("resolutions", KEY, "b = 2\n")
+    assert cache.find_text("resolutions", KEY) == "b = 2\n"
+    assert [path.name for path in resolutions(cache).iterdir()] == [KEY]
 
 
 def test_a_resolution_of_other_bytes_or_in_place_of_which_is_a_folder_is_a_miss(cache: Cache) -> None:
-    cache.store_resolution(KEY, "a = 1\n")
-    path = resolutions(cache) / f"{KEY}.toml"
+    cache.store_text("resolutions", KEY, "a = 1\n")
+    path = resolutions(cache) / KEY
     path.write_bytes(b"\xff")
-    assert cache.find_resolution(KEY) is None
+    assert cache.find_text("resolutions", KEY) is None
     path.unlink()
     path.mkdir()
-    assert cache.find_resolution(KEY) is None
-    cache.store_resolution(KEY, "a = 1\n")
-    assert cache.find_resolution(KEY) is None
-    assert [path.name for path in resolutions(cache).iterdir()] == [f"{KEY}.toml"]
+    assert cache.find_text("resolutions", KEY) is None
+    cache.store_text("resolutions", KEY, "a = 1\n")
+    assert cache.find_text("resolutions", KEY) is None
+    assert [path.name for path in resolutions(cache).iterdir()] == [KEY]
 
 
 FORGETFUL = """
 cache = Cache(Path(sys.argv[1]))
-cache.store_resolution("cd" * 32, "a = 1")
-print(cache.find_resolution("cd" * 32), cache.find_resolution("ab" * 32))
+cache.store_text("resolutions", "cd" * 32, "a = 1")
+print(cache.find_text("resolutions", "cd" * 32), cache.find_text("resolutions", "ab" * 32))
 """
 
 
@@ -358,10 +394,10 @@ def test_a_resolution_that_cannot_be_kept_is_no_error() -> None:
     with public_folder() as folder:
         cache = Cache(folder)
         cache.ensure()
-        cache.store_resolution(KEY, "a = 1")
+        cache.store_text("resolutions", KEY, "a = 1")
         resolutions(cache).chmod(0o555)
         assert run_unprivileged(IMPORTS, FORGETFUL, folder) == "None a = 1\n"
-        assert [path.name for path in resolutions(cache).iterdir()] == [f"{KEY}.toml"]
+        assert [path.name for path in resolutions(cache).iterdir()] == [KEY]
 
 
 HOME = Path("/home/me")

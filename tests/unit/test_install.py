@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from lambdabuild.builders.base import Image
+from lambdabuild.builders.base import Image, Installation, InstalledFile
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, PolicyError
-from lambdabuild.model.events import Event, ignore
+from lambdabuild.model.events import Event, Listener, ignore
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Segment, parse_record
 from lambdabuild.model.wheels import NoWheel
@@ -280,9 +283,9 @@ def test_sdists_get_rooms_of_their_own(shop: Shop) -> None:
 
 def test_nothing_is_left_of_a_failed_installation(shop: Shop) -> None:
     pin = shop.pin(wheel("one"))
-    before = sorted(shop.cache.root.rglob("*"))
     refused(shop, replace(pin, sha256="00" * 32))
-    assert sorted(shop.cache.root.rglob("*")) == before
+    left = [path.name for path in shop.cache.root.rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert left == ["CACHEDIR.TAG"]
 
 
 def test_progress_counts_bytes(shop: Shop) -> None:
@@ -310,3 +313,35 @@ def test_a_listener_may_know_nothing(shop: Shop) -> None:
     pin = shop.pin(wheel("one"))
     installed = install([pin], target(), builder=shop.builder, cache=shop.cache, uv_version="1", listen=ignore)
     assert installed.fresh == 1
+
+
+def test_of_builds_of_the_same_distribution_one_installs_and_the_others_wait(shop: Shop) -> None:
+    one = shop.pin(wheel("one"))
+    began, go_on = threading.Event(), threading.Event()
+
+    class Slow(FakeBuilder):
+        """Stays in an installation until it may go on."""
+
+        @contextmanager
+        def install(self, order: Installation, *, listen: Listener) -> Iterator[Iterator[InstalledFile]]:
+            began.set()
+            assert go_on.wait(20)
+            with super().install(order, listen=listen) as files:
+                yield files
+
+    def wait(event: Event) -> None:
+        shop.events.append(event)
+        if event.phase == "wait":
+            go_on.set()
+
+    slow = Slow(shop.wheels)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(
+            install, [one], target(), builder=slow, cache=shop.cache, uv_version="0.13.8", listen=ignore
+        )
+        assert began.wait(20)
+        second = install([one], target(), builder=shop.builder, cache=shop.cache, uv_version="0.13.8", listen=wait)
+    assert (first.result().fresh, second.fresh) == (1, 0)
+    assert second.segments == first.result().segments
+    assert shop.orders == []
+    assert shop.events == [Event(phase="wait", text="waiting for another build that installs the same distributions")]

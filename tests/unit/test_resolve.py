@@ -13,6 +13,7 @@ import pytest
 
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, MachineError, PolicyError, UsageError
+from lambdabuild.lockinputs import lock_inputs
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
 from lambdabuild.model.requirements import NoUsableWheel, Pin
 from lambdabuild.model.target import Target
@@ -387,3 +388,62 @@ def test_a_folder_is_told_by_its_content(project: Path, environ: dict[str, str])
     assert folder() == first
     (inner / "inner.py").write_text("")
     assert folder().sha256 not in ("", first.sha256)
+
+
+def asks_nobody(shop: Resolver) -> Resolver:
+    """The resolver with a uv that cannot be run."""
+    return replace(shop, binary=Path("/nowhere/uv"))
+
+
+def test_a_lock_is_read_once(project: Path, environ: dict[str, str]) -> None:
+    shop = resolver(project, environ)
+    shop.lock()
+    first = resolve(shop, Locked(), target())
+    assert resolve(asks_nobody(shop), Locked(), target()) == first
+    assert resolve(asks_nobody(shop), Locked(), target("3.12", "arm64")).pins == first.pins
+
+
+@pytest.mark.parametrize("what", ["lock", "pyproject", "settings", "needs", "uv", "environment"])
+def test_a_lock_is_read_again_when_anything_changes(project: Path, environ: dict[str, str], what: str) -> None:
+    shop = resolver(project, environ)
+    shop.lock()
+    resolve(shop, Locked(), target())
+    needs = Locked()
+    if what in ("lock", "pyproject"):
+        path = project / {"lock": "uv.lock", "pyproject": "pyproject.toml"}[what]
+        path.write_text(path.read_text() + "# another byte\n")
+    elif what == "settings":
+        (project.parent / "uv.toml").write_text("")
+    elif what == "needs":
+        needs = Locked(extras=("fast",))
+    elif what == "uv":
+        shop = replace(shop, uv_version="1")
+    else:
+        shop = replace(shop, environ={**environ, "UV_INDEX_STRATEGY": "unsafe-best-match"})
+    with pytest.raises(FileNotFoundError):
+        resolve(asks_nobody(shop), needs, target())
+    assert names(resolve(shop, needs, target()))[0] == "one 1.0"
+
+
+def test_a_member_of_the_workspace_is_part_of_the_lock(project: Path, environ: dict[str, str]) -> None:
+    member = project / "members" / "part"
+    member.mkdir(parents=True)
+    (member / "pyproject.toml").write_text('[project]\nname = "part"\nversion = "1"\ndependencies = ["three"]\n')
+    head = PYPROJECT.replace('dependencies = ["one"', 'dependencies = ["part", "one"', 1)
+    tail = '[tool.uv.workspace]\nmembers = ["members/*"]\n[tool.uv.sources]\npart = { workspace = true }\n'
+    (project / "pyproject.toml").write_text(head + tail)
+    shop = resolver(project, environ)
+    shop.lock()
+    first = resolve(shop, Locked(), target())
+    assert resolve(asks_nobody(shop), Locked(), target()) == first
+    (member / "pyproject.toml").write_text('[project]\nname = "part"\nversion = "1"\ndependencies = ["four"]\n')
+    with pytest.raises(PolicyError) as caught:
+        resolve(shop, Locked(), target())
+    assert caught.value.message == f"{project}: uv.lock is older than what pyproject.toml asks for"
+
+
+def test_dependencies_that_a_build_backend_tells_are_asked_for_each_time(project: Path) -> None:
+    (project / "uv.lock").write_text("version = 1\n")
+    assert lock_inputs(project, None) is not None
+    (project / "pyproject.toml").write_text(f'{PYPROJECT[:10]}dynamic = ["dependencies"]\n{PYPROJECT[10:]}')
+    assert lock_inputs(project, None) is None

@@ -1,0 +1,108 @@
+"""What a run reads of a project, noted where it is read, so that the next run can tell by looks that nothing changed.
+
+As git's index does: a file whose size, times and inode are what they were is the file that it was; where they differ
+its content decides. What was written within moments of being noted could change without its looks telling, so of that
+the content always decides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+_TICK = 2_000_000_000
+"""Nanoseconds within which a file system may give two writes one time (FAT: two seconds)."""
+_PASSING = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"})
+"""What tools leave in a folder of sources, and no archive takes."""
+
+Looks = tuple[int, ...]
+"""Size, modification and change time in nanoseconds, and inode; empty where there is nothing."""
+
+_open: list[Ledger] = []
+
+
+class Changed(Exception):
+    """Something was changed after it was read; the message is its path."""
+
+
+class Ledger:
+    """Files and folders with the looks that they had when they were read."""
+
+    def __init__(self) -> None:
+        self._looks: dict[str, Looks] = {}
+        self._listed: dict[str, str] = {}
+
+    def note(self, path: str) -> None:
+        if path not in self._looks:
+            self._looks[path] = _look(path)
+            if self._looks[path] and stat.S_ISDIR(self._looks[path][-1]):
+                self._listed[path] = _digest(path)
+
+    def take(self) -> dict[str, list[Any]]:
+        """For JSON: all that was noted, each with its looks and the digest of what it holds.
+
+        Raises Changed when something is not what it was when it was noted.
+        """
+        now = time.time_ns()
+        taken: dict[str, list[Any]] = {}
+        for path, looks in self._looks.items():
+            digest, after = _digest(path), _look(path)
+            if digest != self._listed[path] if path in self._listed else after != looks:
+                raise Changed(path)
+            young = any(now - time < _TICK for time in after[1:3])
+            taken[path] = [[] if young else list(after), digest]
+        return taken
+
+
+def note(path: str | os.PathLike[str]) -> None:
+    """Say that a file is read, a folder listed, or that something was looked for here, whether it is there or not."""
+    for ledger in _open:
+        ledger.note(os.fspath(path))
+
+
+@contextmanager
+def recording() -> Iterator[Ledger]:
+    """A ledger of all that is noted in the ``with`` block."""
+    ledger = Ledger()
+    _open.append(ledger)
+    try:
+        yield ledger
+    finally:
+        _open.remove(ledger)
+
+
+def find_change(taken: Mapping[str, list[Any]]) -> str | None:
+    """The path of something that is not what it was when this was taken, or None."""
+    for path, (looks, digest) in taken.items():
+        if (looks or not digest) and list(_look(path)) == looks:
+            continue
+        if _digest(path) != digest:
+            return path
+    return None
+
+
+def _look(path: str) -> Looks:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+    return (size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode)
+
+
+def _digest(path: str) -> str:
+    """Of a file's content and whether it may be executed, or of the names in a folder; empty for what is not there."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  (paths are texts here: thousands of them)
+            executable = os.fstat(file.fileno()).st_mode & 0o100
+            return f"{hashlib.sha256(file.read()).hexdigest()} {executable}"
+    except IsADirectoryError:
+        names = sorted(name for name in os.listdir(path) if name not in _PASSING)
+        return hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,45 @@
+"""The files that decide on what ``uv export`` says, so that it need not be asked twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from lambdabuild import configfile
+from lambdabuild.ledger import note
+
+_LOCAL = re.compile(r'^source = \{ (?:editable|virtual|directory) = "([^"]*)"', re.MULTILINE)
+"""How uv.lock names the folder of a distribution that no index serves."""
+
+
+def lock_inputs(project: Path, script: Path | None) -> list[str] | None:
+    """Digests of the lock and of what uv checks it against; None when that is not told by files alone."""
+    if script is not None:
+        files = [script, script.with_name(f"{script.name}.lock")]
+    else:
+        lock = configfile.find_lock(project)
+        if lock is None:
+            return None
+        members = {Path(os.path.normpath(lock.parent / path)) for path in _LOCAL.findall(configfile.read_text(lock))}
+        folders = [project, lock.parent, *sorted(members)]
+        files = [lock, *(folder / configfile.PYPROJECT for folder in dict.fromkeys(folders))]
+        if any(_is_dynamic(file) for file in files[1:]):
+            return None
+    settings = [folder / "uv.toml" for folder in (project, *project.parents)]
+    return [f"{path.name} {_file_digest(path)}" for path in (*files, *settings)]
+
+
+def _is_dynamic(pyproject: Path) -> bool:
+    """Whether a project's dependencies are only known to its build backend."""
+    if not pyproject.is_file():
+        return False
+    dynamic = configfile.read_toml(pyproject).get("project", {}).get("dynamic", ())
+    return "dependencies" in dynamic or "optional-dependencies" in dynamic
+
+
+def _file_digest(path: Path) -> str:
+    """sha256 of a file, hex; empty where there is none."""
+    note(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

@@ -1,0 +1,147 @@
+"""housekeeping: what is removed from a cache, and what stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lambdabuild.cache import Cache
+from lambdabuild.housekeeping import Usage, clear, find_damaged, measure, prune, prune_if_free
+from tests.samples import member, segment
+
+OLD, MIDDLE, NEW = "aa" * 32, "bb" * 32, "cc" * 32
+READER = """
+import sys
+from pathlib import Path
+from lambdabuild.cache import Cache
+with Cache(Path(sys.argv[1])).in_use():
+    print("reads", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """Three segments, of which OLD was not used for longest."""
+    made = Cache(tmp_path / "cache")
+    made.ensure()
+    for age, key in enumerate((NEW, MIDDLE, OLD)):
+        made.store(key, segment("demo", "1.0", member("demo.py", os.urandom(1000))))
+        os.utime(path_of(made, key), (1_000_000 - age, 1_000_000 - age))
+    return made
+
+
+def path_of(cache: Cache, key: str) -> Path:
+    return cache.segments / key[:2] / f"{key}.segment"
+
+
+def size_of(cache: Cache, *keys: str) -> int:
+    return sum(path_of(cache, key).stat().st_size for key in keys)
+
+
+def kept(cache: Cache) -> list[str]:
+    return [key for key in (OLD, MIDDLE, NEW) if path_of(cache, key).exists()]
+
+
+def nothing_waits() -> None:
+    raise AssertionError("nobody holds the lock")
+
+
+@contextmanager
+def reader(cache: Cache) -> Iterator[subprocess.Popen[str]]:
+    """A process that reads from the cache until its standard input ends."""
+    argv = [sys.executable, "-c", READER, cache.root]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "reads\n"
+        yield process
+        process.communicate("\n")
+
+
+def test_size(cache: Cache) -> None:
+    cache.store_text("resolutions", "key", "four")
+    assert measure(cache) == Usage(segments=3, size=size_of(cache, OLD, MIDDLE, NEW) + 4)
+    assert measure(Cache(cache.root / "nowhere")) == Usage(segments=0, size=0)
+
+
+def test_what_was_not_used_for_longest_goes_first(cache: Cache) -> None:
+    gone = size_of(cache, OLD)
+    assert prune(cache, size_of(cache, MIDDLE, NEW), waiting=nothing_waits) == Usage(segments=1, size=gone)
+    assert kept(cache) == [MIDDLE, NEW]
+    cache.find(MIDDLE)
+    prune(cache, size_of(cache, MIDDLE), waiting=nothing_waits)
+    assert kept(cache) == [MIDDLE]
+    prune(cache, 0, waiting=nothing_waits)
+    assert kept(cache) == []
+
+
+def test_a_cache_within_its_bound_is_left_alone(cache: Cache) -> None:
+    assert prune(cache, size_of(cache, OLD, MIDDLE, NEW), waiting=nothing_waits) == Usage(segments=0, size=0)
+    assert kept(cache) == [OLD, MIDDLE, NEW]
+
+
+def test_what_nobody_reads_goes_whatever_the_bound(cache: Cache) -> None:
+    path_of(cache, OLD).write_bytes(b"damaged")
+    assert cache.find(OLD) is None
+    (cache.root / "v1" / "segments").mkdir(parents=True)
+    (cache.root / "v1" / "segments" / "x.segment").write_bytes(b"earlier")
+    (cache.root / "CACHEDIR.TAG").stat()
+    assert prune(cache, 10**9, waiting=nothing_waits) == Usage(segments=1, size=len("damaged") + len("earlier"))
+    assert kept(cache) == [MIDDLE, NEW]
+    assert sorted(path.name for path in cache.root.iterdir()) == ["CACHEDIR.TAG", "v2"]
+
+
+def test_a_build_that_reads_is_waited_for(cache: Cache) -> None:
+    with reader(cache) as process:
+        assert prune_if_free(cache, 0) == Usage(segments=0, size=0)
+        assert kept(cache) == [OLD, MIDDLE, NEW]
+
+        def go_on() -> None:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+
+        assert prune(cache, 0, waiting=go_on).segments == 3
+    assert kept(cache) == []
+
+
+def test_at_the_end_of_a_build(cache: Cache) -> None:
+    assert prune_if_free(cache, size_of(cache, NEW)).segments == 2
+    assert kept(cache) == [NEW]
+
+
+def test_builds_read_side_by_side(cache: Cache) -> None:
+    with reader(cache), cache.in_use(waiting=nothing_waits):
+        pass
+
+
+def test_clear(cache: Cache) -> None:
+    (cache.root / "v1").mkdir()
+    assert clear(cache, waiting=nothing_waits).segments == 3
+    assert [path.name for path in cache.root.iterdir()] == ["CACHEDIR.TAG"]
+
+
+def test_what_is_not_the_caches_is_never_removed(tmp_path: Path) -> None:
+    """A folder of the user's that LAMBDABUILD_CACHE_DIR names by mistake."""
+    mine = tmp_path / "home"
+    (mine / "videos").mkdir(parents=True)
+    (mine / "videos" / "film").write_text("mine")
+    cache = Cache(mine)
+    cache.ensure()
+    clear(cache, waiting=nothing_waits)
+    assert (mine / "videos" / "film").read_text() == "mine"
+
+
+def test_damaged_segments_are_found_and_set_aside(cache: Cache) -> None:
+    assert list(find_damaged(cache)) == []
+    path = path_of(cache, MIDDLE)
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    assert list(find_damaged(cache)) == [path]
+    assert kept(cache) == [OLD, NEW]
+    assert [round(path_of(cache, key).stat().st_mtime) for key in (OLD, NEW)] == [999_998, 1_000_000]

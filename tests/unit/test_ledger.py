@@ -1,0 +1,140 @@
+"""ledger: what was read, and whether it is still what it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambdabuild import ledger
+from lambdabuild.ledger import Changed, find_change, note, recording
+
+LONG_AGO = 1_000_000_000
+"""Seconds since 1970: long before any test runs."""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "folder" / "app.py"
+    path.parent.mkdir()
+    path.write_text("one")
+    return path
+
+
+def taken(*paths: Path) -> dict[str, list[Any]]:
+    """What a ledger of these tells, after it was written and read."""
+    with recording() as noted:
+        for path in paths:
+            note(path)
+    return json.loads(json.dumps(noted.take()))
+
+
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on nothing counts as just written."""
+    monkeypatch.setattr(ledger, "_TICK", 0)
+
+
+def test_nothing_changed(file: Path) -> None:
+    absent = file.with_name("absent")
+    assert find_change(taken(file, file.parent, absent)) is None
+
+
+def test_outside_of_a_recording_nothing_is_noted(file: Path) -> None:
+    with recording() as noted:
+        pass
+    note(file)
+    assert noted.take() == {}
+
+
+def test_a_recording_within_another(file: Path) -> None:
+    with recording() as outer:
+        note(file)
+        with recording() as inner:
+            note(file.parent)
+    assert (list(outer.take()), list(inner.take())) == ([str(file), str(file.parent)], [str(file.parent)])
+
+
+@pytest.mark.parametrize("text", ["two", "longer", ""])
+def test_other_content_is_a_change(file: Path, text: str) -> None:
+    noted = taken(file)
+    file.write_text(text)
+    assert find_change(noted) == str(file)
+
+
+def test_the_same_content_is_none_whatever_the_times(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for settle in (False, True):
+        if settle:
+            settled(monkeypatch)
+        noted = taken(file)
+        os.utime(file, (LONG_AGO, LONG_AGO))
+        assert find_change(noted) is None
+        file.unlink()
+        file.write_text("one")
+        assert find_change(noted) is None
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.utime(file, (LONG_AGO, LONG_AGO))
+    for settle in (False, True):
+        if settle:
+            settled(monkeypatch)
+        noted = taken(file)
+        file.write_text("eno" if settle else "two")
+        os.utime(file, (LONG_AGO, LONG_AGO))
+        assert find_change(noted) == str(file)
+
+
+def test_what_may_be_executed_is_part_of_a_file(file: Path) -> None:
+    noted = taken(file)
+    file.chmod(0o755)
+    assert find_change(noted) == str(file)
+
+
+def test_what_comes_and_goes(file: Path) -> None:
+    absent = file.with_name(".gitignore")
+    noted = taken(absent)
+    absent.write_text("")
+    assert find_change(noted) == str(absent)
+    noted = taken(absent)
+    absent.unlink()
+    assert find_change(noted) == str(absent)
+    noted = taken(absent)
+    absent.mkdir()
+    assert find_change(noted) == str(absent)
+
+
+def test_a_folder_is_the_names_in_it(file: Path) -> None:
+    noted = taken(file.parent)
+    file.write_text("two")
+    (file.parent / "__pycache__").mkdir()
+    assert find_change(noted) is None
+    file.with_name("new.py").write_text("")
+    assert find_change(noted) == str(file.parent)
+
+
+def test_looks_are_enough_for_what_was_not_just_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = taken(file)
+    assert noted[str(file)][0] == []
+    settled(monkeypatch)
+    noted = taken(file, file.parent)
+    read: list[str] = []
+    monkeypatch.setattr(ledger, "_digest", read.append)
+    assert find_change(noted) is None
+    assert read == []
+
+
+def test_what_is_edited_while_it_is_read_is_told(file: Path) -> None:
+    with recording() as noted:
+        note(file)
+        file.write_text("edited")
+    with pytest.raises(Changed) as caught:
+        noted.take()
+    assert str(caught.value) == str(file)
+    with recording() as noted:
+        note(file.parent)
+        file.with_name("new.py").write_text("")
+    with pytest.raises(Changed):
+        noted.take()
