@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambdabuild.errors import MachineError
 from lambdabuild.locks import held, is_held
-from lambdabuild.model.segment import Segment
-from lambdabuild.segmentfile import DamagedSegmentError, read_segment, write_segment
+
+if TYPE_CHECKING:
+    from lambdabuild.model.segment import Segment
 
 LAYOUT = "v2"
 _CACHEDIR_TAG = """Signature: 8a477f597d28d172789f06886806bc55
@@ -104,6 +106,8 @@ class Cache:
 
         What is ``used`` now is pruned after what is not.
         """
+        from lambdabuild.segmentfile import DamagedSegmentError, read_segment  # not for a build that is unchanged
+
         path = self._path(key)
         try:
             with path.open("rb") as file:
@@ -124,6 +128,8 @@ class Cache:
 
     def store(self, key: str, segment: Segment) -> Segment:
         """Write a segment and return it as it lies in the cache, its members pointing into the file."""
+        from lambdabuild.segmentfile import write_segment
+
         path = self._path(key)
         try:
             path.parent.mkdir(exist_ok=True)

@@ -1,10 +1,9 @@
-"""Find and read the configuration: TOML files and the environment. The only ``tomli``, the only ``os.environ``."""
+"""Find and read the configuration: TOML files and what the environment says. The only ``tomli``."""
 
 from __future__ import annotations
 
 import functools
 import importlib.resources
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -203,11 +202,6 @@ def read_source_date_epoch(environ: Mapping[str, str]) -> int | None:
             hint="export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
         )
     return int(value)
-
-
-def environment() -> Mapping[str, str]:
-    """A copy of the process's environment."""
-    return dict(os.environ)
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict
+from io import StringIO
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from lambdabuild import __version__
+from lambdabuild.buildstate import Told
 from lambdabuild.errors import LambdaBuildError
+from lambdabuild.model import verifiedtext
 from lambdabuild.model.events import Event
+from lambdabuild.model.importtime import Profile, profile_document, profile_text
+from lambdabuild.model.invocation import Invoked, invoked_document, response_text, times_text
+from lambdabuild.model.keptnotes import kept_note
 from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, format_size
 from lambdabuild.model.report import Artifact, Report, SplitPart, findings_document, report_document
+from lambdabuild.model.transformed import restored_notes, transformed_lines
+from lambdabuild.model.verification import Verification, verification_document
+from lambdabuild.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.status import Status
+    from pathlib import Path
 
     from lambdabuild.steps.validate import Checked
 
 
+_LONG = 0.5
+"""Seconds from which on a phase is worth a word."""
+_MANY = 30
+"""How many rows a long table has; JSON has all."""
 _FEW = 8
 """How many names a line of text lists; JSON lists all."""
 
@@ -28,22 +42,15 @@ _FEW = 8
 class Console:
     """Tells a person, or with ``as_json`` a program, what happens and what came of it."""
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, timings: bool = False) -> None:
+        """``timings`` tells at the end how long each phase took."""
         self._as_json = as_json
-        self._live = sys.stderr.isatty()
-        self._status: Status | None = None
-        self._told = ""
+        self._timings = timings
+        self._progress = Progress(as_json=as_json)
 
     def listen(self, event: Event) -> None:
-        """Progress: a spinner with what goes on now on a terminal, a line a step elsewhere."""
-        text = event.text
-        if self._live:
-            if event.done is not None:
-                text += f" {format_size(event.done)}"
-            self._spin(text)
-        elif event.done is None and text != self._told:
-            self._told = text
-            print(f"{text} …", file=sys.stderr, flush=True)
+        """Progress: what goes on now."""
+        self._progress.listen(event)
 
     def notice(self, text: str) -> None:
         """Something that the user should know, and did not ask for."""
@@ -56,26 +63,63 @@ class Console:
 
     def quiet(self) -> None:
         """End the progress, so that other lines stand alone."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        self._progress.quiet()
 
-    def report(self, report: Report) -> None:
-        """The result of a build."""
+    def report(self, report: Report) -> Told:
+        """The result of a build; gives what was said, for the next build if it finds nothing changed."""
         self.quiet()
+        output, warnings = StringIO(), StringIO()
+        with redirect_stdout(output), redirect_stderr(warnings):
+            self._report(report)
+        sys.stderr.write(warnings.getvalue())
+        sys.stderr.flush()
+        sys.stdout.write(output.getvalue())
+        builders = {artifact.provenance.builder for artifact in report.artifacts} - {"none"}
+        made_with = ", ".join((*report.targets, *(f"{builder} builder" for builder in sorted(builders))))
+        if self._as_json:
+            return Told(output=output.getvalue(), warnings=warnings.getvalue(), last="")
+        sources = f"distributions: {report.installed} installed, {report.cached} from the cache"
+        spent = self._progress.spent()
+        print(f"{made_with}, {sources}, {report.seconds:.1f} s{_longest(spent)}")
+        if self._timings:
+            print(_timetable(spent, report.seconds))
+        return Told(output=output.getvalue(), warnings=warnings.getvalue(), last=made_with)
+
+    def _report(self, report: Report) -> None:
         self._findings(report.findings)
         for file, modules in report.left_out.items():
             more = f" and {len(modules) - _FEW} more" if len(modules) > _FEW else ""
             self.notice(f"{file} leaves out what its handler does not reach: {', '.join(modules[:_FEW])}{more}")
+        for file, kept in report.kept.items() if not self._as_json else ():
+            self.notice(kept_note(file, kept))
+        for note in restored_notes(report.artifacts) if not self._as_json else ():
+            self.notice(note)
+        for note in verifiedtext.notes(report.verification, why_not=report.unverified):
+            self.notice(note)
         if self._as_json:
             _print_json(report_document(report, version=__version__))
             return
         print(report.output)
         print(_table(_row(artifact, report.artifacts) for artifact in report.artifacts))
-        builders = {artifact.provenance.builder for artifact in report.artifacts} - {"none"}
-        made_with = [f"{builder} builder" for builder in sorted(builders)]
-        sources = f"distributions: {report.installed} installed, {report.cached} from the cache"
-        print(", ".join((*report.targets, *made_with, sources, f"{report.seconds:.1f} s")))
+        for line in transformed_lines(report.artifacts):
+            print(line)
+        if report.verification and report.verification.artifacts:
+            print(verifiedtext.summary(report.verification))
+
+    def verified(self, verification: Verification, findings: Sequence[Finding]) -> None:
+        """The result of a verification, warnings and notes; errors are left to whoever raises them."""
+        self.quiet()
+        self._findings(finding for finding in findings if finding.severity == "warning")
+        for note in verifiedtext.notes(verification, why_not=None):
+            self.notice(note)
+        if self._as_json:
+            document = verification_document(verification)
+            _print_json({"verification": document, "findings": findings_document(findings)})
+            return
+        for artifact in verification.artifacts:
+            print("\n".join(verifiedtext.table(artifact)))
+        print(verifiedtext.summary(verification))
+        sys.stdout.flush()
 
     def proposed(self, parts: Sequence[SplitPart]) -> None:
         """How layers can be split."""
@@ -85,6 +129,28 @@ class Console:
             return
         print(_table(_split_row(part) for part in parts))
         print("lambdabuild layer --split --make makes them")
+
+    def invoked(self, invoked: Invoked, *, name: str, file: str, whole: bool) -> None:
+        """The response on stdout; the log, with ``whole`` all of it, and what was measured on stderr."""
+        self.quiet()
+        if self._as_json:
+            _print_json(invoked_document(invoked, name=name, file=file))
+            return
+        log = invoked.full_log if whole else invoked.log
+        for text in (log.rstrip("\n"), times_text(invoked)):
+            if text:
+                print(text, file=sys.stderr, flush=True)
+        if invoked.response is not None:
+            print(response_text(invoked.response))
+
+    def profiled(self, profile: Profile, page: Path) -> None:
+        """Where the time of an import goes, and where the picture of it is."""
+        self.quiet()
+        if self._as_json:
+            _print_json({**profile_document(profile), "page": str(page)})
+            return
+        print("\n".join(profile_text(profile, most=_MANY)))
+        print(page)
 
     def validated(self, checked: Sequence[Checked], findings: Sequence[Finding]) -> None:
         """The result of a validation."""
@@ -113,16 +179,19 @@ class Console:
                 print(f"  hint: {hint}", file=sys.stderr)
         sys.stderr.flush()
 
-    def _spin(self, text: str) -> None:
-        from rich.console import Console as RichConsole
-        from rich.text import Text
 
-        plain = Text(text)  # not markup: a path may have brackets
-        if self._status is None:
-            self._status = RichConsole(stderr=True).status(plain)
-            self._status.start()
-        else:
-            self._status.update(plain)
+def _longest(spent: Mapping[str, float]) -> str:
+    """Where most of the time went, for a build in which that can be told apart."""
+    longest = sorted(spent.items(), key=lambda item: -item[1])[:2]
+    shown = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in longest if seconds >= _LONG)
+    return f" ({shown})" if shown else ""
+
+
+def _timetable(spent: Mapping[str, float], total: float) -> str:
+    """Seconds of every phase, in their order."""
+    width = max((len(phase) for phase in spent), default=0)
+    rows = (f"  {phase:<{width}}  {seconds:7.2f} s  {seconds / total:5.1%}" for phase, seconds in spent.items())
+    return "\n".join(rows)
 
 
 def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:

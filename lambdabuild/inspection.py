@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
+from lambdabuild.elf import read_binary
+from lambdabuild.model.evidence import entry_point_groups, find_lookups, find_test_imports, is_test
 from lambdabuild.model.facts import Facts
+
+_ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
 
 
 def inspect(path: str, content: bytes) -> Facts:
     """The facts of one file; nothing for one that cannot be read as what its name says."""
     if path.endswith(".pth") and "/" not in path:
         return Facts(pth=((path, content.decode(errors="replace")),))
-    return Facts()
+    if _ENTRY_POINTS.fullmatch(path):
+        return Facts(entry_points=entry_point_groups(content.decode(errors="replace")))
+    binary = read_binary(path, content)
+    return Facts(
+        binaries=(binary,) if binary is not None else (),
+        lookups=find_lookups(path, content),
+        test_imports=() if is_test(path) else find_test_imports(path, content),
+    )

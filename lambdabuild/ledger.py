@@ -11,7 +11,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ _TICK = 2_000_000_000
 """Nanoseconds within which a file system may give two writes one time (FAT: two seconds)."""
 _PASSING = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"})
 """What tools leave in a folder of sources, and no archive takes."""
+
+_CHUNK = 1 << 20
 
 Looks = tuple[int, ...]
 """Size, modification and change time in nanoseconds, and inode; empty where there is nothing."""
@@ -36,6 +38,7 @@ class Ledger:
     def __init__(self) -> None:
         self._looks: dict[str, Looks] = {}
         self._listed: dict[str, str] = {}
+        self._adopted: dict[str, list[Any]] = {}
 
     def note(self, path: str) -> None:
         if path not in self._looks:
@@ -43,19 +46,23 @@ class Ledger:
             if self._looks[path] and stat.S_ISDIR(self._looks[path][-1]):
                 self._listed[path] = _digest(path)
 
+    def adopt(self, taken: Mapping[str, list[Any]]) -> None:
+        self._adopted |= taken
+
     def take(self) -> dict[str, list[Any]]:
         """For JSON: all that was noted, each with its looks and the digest of what it holds.
 
         Raises Changed when something is not what it was when it was noted.
         """
         now = time.time_ns()
-        taken: dict[str, list[Any]] = {}
+        taken = dict(self._adopted)
         for path, looks in self._looks.items():
+            if path in taken:
+                continue
             digest, after = _digest(path), _look(path)
             if digest != self._listed[path] if path in self._listed else after != looks:
                 raise Changed(path)
-            young = any(now - time < _TICK for time in after[1:3])
-            taken[path] = [[] if young else list(after), digest]
+            taken[path] = [_settled(after, now), digest]
         return taken
 
 
@@ -63,6 +70,12 @@ def note(path: str | os.PathLike[str]) -> None:
     """Say that a file is read, a folder listed, or that something was looked for here, whether it is there or not."""
     for ledger in _open:
         ledger.note(os.fspath(path))
+
+
+def adopt(taken: Mapping[str, list[Any]]) -> None:
+    """Say that all this would be read, and was found to be what it was when it was taken."""
+    for ledger in _open:
+        ledger.adopt(taken)
 
 
 @contextmanager
@@ -76,14 +89,25 @@ def recording() -> Iterator[Ledger]:
         _open.remove(ledger)
 
 
-def find_change(taken: Mapping[str, list[Any]]) -> str | None:
-    """The path of something that is not what it was when this was taken, or None."""
+def find_change(taken: MutableMapping[str, list[Any]]) -> str | None:
+    """The path of something that is not what it was when this was taken, or None.
+
+    What had to be read because its looks did not tell has them replaced, so that next time they may.
+    """
+    now = time.time_ns()
     for path, (looks, digest) in taken.items():
-        if (looks or not digest) and list(_look(path)) == looks:
+        seen = _look(path)
+        if (looks or not digest) and list(seen) == looks:
             continue
         if _digest(path) != digest:
             return path
+        taken[path][0] = _settled(seen, now)
     return None
+
+
+def _settled(looks: Looks, now: int) -> list[int]:
+    """The looks, or nothing for what was written just now."""
+    return [] if any(now - time < _TICK for time in looks[1:3]) else list(looks)
 
 
 def _look(path: str) -> Looks:
@@ -99,8 +123,10 @@ def _digest(path: str) -> str:
     """Of a file's content and whether it may be executed, or of the names in a folder; empty for what is not there."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123  (paths are texts here: thousands of them)
-            executable = os.fstat(file.fileno()).st_mode & 0o100
-            return f"{hashlib.sha256(file.read()).hexdigest()} {executable}"
+            digest = hashlib.sha256()
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+            return f"{digest.hexdigest()} {os.fstat(file.fileno()).st_mode & 0o100}"
     except IsADirectoryError:
         names = sorted(name for name in os.listdir(path) if name not in _PASSING)
         return hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()

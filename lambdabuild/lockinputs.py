@@ -28,7 +28,7 @@ def lock_inputs(project: Path, script: Path | None) -> list[str] | None:
         if any(_is_dynamic(file) for file in files[1:]):
             return None
     settings = [folder / "uv.toml" for folder in (project, *project.parents)]
-    return [f"{path.name} {_file_digest(path)}" for path in (*files, *settings)]
+    return [f"{path.name} {file_digest(path)}" for path in (*files, *settings)]
 
 
 def _is_dynamic(pyproject: Path) -> bool:
@@ -39,7 +39,7 @@ def _is_dynamic(pyproject: Path) -> bool:
     return "dependencies" in dynamic or "optional-dependencies" in dynamic
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """sha256 of a file, hex; empty where there is none."""
     note(path)
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from lambdabuild.builders.base import Installation, InstalledFile
 from lambdabuild.errors import PolicyError
 from lambdabuild.inspection import inspect
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.facts import Facts, merge
+from lambdabuild.model.facts import Facts, merge, owned
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import (
     Member,
@@ -151,7 +152,8 @@ def _pack(files: Iterable[InstalledFile], order: Installation, spool: _Spool, li
         trees[room].members[member.path] = member
         trees[room].facts[member.path] = facts
 
-    with ThreadPoolExecutor(workers) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")  # Python warns of code that is read
         for file in files:
             seen += len(file.content)
             listen(Event(phase="deflate", text="deflating", done=seen))
@@ -203,7 +205,7 @@ def _segment(pin: Pin, metadata: _Metadata, tree: _Tree) -> Segment:
         for row in metadata.record
     ]
     sizes: Mapping[str, int] = {path: member.size for path, member in members.items()}
-    facts = merge(tree.facts[path] for path in sorted(members, key=str.encode))
+    facts = owned(merge(tree.facts[path] for path in sorted(members, key=str.encode)), pin.name)
     record = f"{metadata.folder}/RECORD"
     members[record] = pack(record, 0o644, format_record(rewritten, sizes).encode())
     return Segment(

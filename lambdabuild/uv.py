@@ -120,6 +120,11 @@ def format_pylock(pins: Sequence[Pin], *, folder: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def find_python_command(python: str) -> tuple[str, ...]:
+    """Tell the path of a CPython of a language version, if this machine has one."""
+    return ("python", "find", f"cpython@{python}", "--no-python-downloads", "--no-project", "--no-config")
+
+
 def find_binary() -> Path:
     """The uv binary of the ``uv`` distribution, which is a dependency; raises MachineError when it is gone."""
     import uv

@@ -62,6 +62,12 @@ def pack(path: str, mode: int, content: bytes) -> Member:
     )
 
 
+def each_with_content(members: Iterable[Member]) -> Iterator[tuple[Member, bytes]]:
+    """The members with what they unpack to."""
+    for member, data in each_with_data(members):
+        yield member, bytes(deflate.deflate_decompress(data, member.size)) if member.method == DEFLATED else data
+
+
 def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = None) -> str:
     """Write the members in their order and return the archive's sha256, hex.
 

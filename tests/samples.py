@@ -58,6 +58,7 @@ def layer_plan(name: str = "layer", **changes: Any) -> LayerPlan:
         gitignore=True,
         slimming=Slimming(),
         transforms=Transforms(),
+        users=(),
     )
     return replace(plain, **changes)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from lambdabuild.builders.base import Builder, Image, Installation
+from lambdabuild.builders.base import Builder, Image, Installation, Kind, Outcome, Transformation
 from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target
@@ -21,16 +21,22 @@ class AutoBuilder:
     """Decides when it is first needed, and tells why when it is not Docker."""
 
     def __init__(
-        self, *, docker: Callable[[], Builder], host: Callable[[], Builder], notice: Callable[[str], None]
+        self, *, docker: Callable[[], Builder], host: Callable[[], Builder], place: str, notice: Callable[[str], None]
     ) -> None:
+        """``place`` is that of the builder that ``docker`` makes."""
         self._docker = docker
         self._host = host
         self._notice = notice
+        self._place = place
         self._chosen: Builder | None = None
 
     @property
     def name(self) -> str:
         return self._chosen.name if self._chosen is not None else "auto"
+
+    @property
+    def place(self) -> str:
+        return f"auto {self._place}"
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         if self._chosen is not None:
@@ -49,7 +55,19 @@ class AutoBuilder:
         return image
 
     def install(self, order: Installation, *, listen: Listener) -> AbstractContextManager[Iterator[InstalledFile]]:
+        return self._decided(order.target, listen).install(order, listen=listen)
+
+    def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
+        return self._decided(target, listen).libraries(target, listen=listen)
+
+    def transformer(self, kind: Kind, target: Target, *, listen: Listener) -> str:
+        return self._decided(target, listen).transformer(kind, target, listen=listen)
+
+    def transform(self, order: Transformation, *, listen: Listener) -> AbstractContextManager[Outcome]:
+        return self._decided(order.target, listen).transform(order, listen=listen)
+
+    def _decided(self, target: Target, listen: Listener) -> Builder:
         if self._chosen is None:
-            self.image(order.target, listen=listen)
+            self.image(target, listen=listen)
         assert self._chosen is not None
-        return self._chosen.install(order, listen=listen)
+        return self._chosen

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from lambdabuild.model.events import Listener
 from lambdabuild.model.requirements import Pin
@@ -40,12 +40,65 @@ class InstalledFile:
     content: bytes
 
 
+Kind = Literal["compile", "strip"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untransformed:
+    """A file that a transformation is given."""
+
+    room: int
+    path: str
+    """With ``/``. To compile: where it will lie in the runtime, below ``/``. To strip: in its distribution."""
+    content: bytes
+    beside: bool = False
+    """Whether it is there for others only: a library that they need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformation:
+    """An order to make other files of files: ``compile`` Python to bytecode, ``strip`` symbols of shared objects.
+
+    What becomes of a file depends on it, its path and the files of its room, and on nothing else in the order.
+    """
+
+    kind: Kind
+    target: Target
+    files: Iterable[Untransformed]
+    """Read once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transformed:
+    """What was made of a file; there is none for a file that has nothing to gain."""
+
+    room: int
+    path: str
+    """As in the order."""
+    content: bytes | None = None
+    note: str | None = None
+    """Why there is no content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a transformation gives: the files in any order, and what they were made with."""
+
+    version: str
+    """Of the interpreter (``3.13.5``) or of strip."""
+    files: Iterator[Transformed]
+
+
 class Builder(Protocol):
     """Where installations run. ``contract/`` tests hold every builder, and the fake, to this."""
 
     @property
     def name(self) -> str:
         """``docker`` or ``host``."""
+
+    @property
+    def place(self) -> str:
+        """What decides where it installs and in which image, as far as it is known without looking."""
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         """The image that installations for the target run in, made ready; None where there is no container.
@@ -59,6 +112,27 @@ class Builder(Protocol):
         Raises BuildError when uv or a build fails, PolicyError for a refused hash or file, MachineError when the
         engine, the network or the disk fails.
         """
+
+    def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
+        """File names of the shared libraries that the loader finds in the image; None where there is no container.
+
+        Raises MachineError when the image cannot be had, or the engine fails.
+        """
+
+    def transformer(self, kind: Kind, target: Target, *, listen: Listener) -> str:
+        """What transforms, as far as its results depend on it: part of the keys under which they are kept.
+
+        Raises BuildError or MachineError where it cannot be had.
+        """
+
+    def transform(self, order: Transformation, *, listen: Listener) -> AbstractContextManager[Outcome]:
+        """Transform files; leaving the context removes all that this made. Raises what ``transformer`` raises."""
+
+
+def place_of(image: str, environ: Mapping[str, str]) -> str:
+    """Of installations in an image, a reference with ``{python}`` and ``{architecture}``, on the engine at hand."""
+    where = [f"{name}={environ[name]}" for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if environ.get(name)]
+    return " ".join(("docker", image, *where))
 
 
 def room_folder(room: int) -> str:

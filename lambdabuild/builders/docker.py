@@ -11,14 +11,28 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from lambdabuild import uv
-from lambdabuild.builders.base import FILES, Image, Installation, InstalledFile, counted, room_folder, room_pylock
+from lambdabuild.builders.base import (
+    FILES,
+    Image,
+    Installation,
+    InstalledFile,
+    Kind,
+    Outcome,
+    Transformation,
+    counted,
+    room_folder,
+    room_pylock,
+)
 from lambdabuild.builders.container import CACHE, WORK, Container, engine_errors, remove_orphans, running
 from lambdabuild.builders.download import fetch
 from lambdabuild.builders.engine import ARCHITECTURES, Engine, python_of
 from lambdabuild.builders.images import ensure_builder_image, last_lines
+from lambdabuild.builders.libraries import list_libraries
 from lambdabuild.builders.secrets import read_client_certificate, read_trusted, tls_context
 from lambdabuild.builders.tar import read_installed
+from lambdabuild.builders.transforms import program_digest
 from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
+from lambdabuild.builders.workshop import transformed
 from lambdabuild.errors import BuildError, MachineError
 from lambdabuild.model.credentials import Credentials, redacted
 from lambdabuild.model.events import Event, Listener
@@ -33,6 +47,11 @@ from lambdabuild.model.target import Target
 
 CACHE_VOLUME = "lambdabuild-uv-cache"
 _TREE = f"{WORK}/tree"
+_GROWTH = 6
+"""How many times its size a wheel takes unpacked; three to four is usual."""
+_LARGE = 50_000_000
+_MOST = 1 / 4
+"""The share of the engine's memory up to which wheels are unpacked in memory, not on its disk."""
 _CA_BUNDLE = "ca-bundle.pem"
 _UV = "uv"
 
@@ -60,6 +79,10 @@ class DockerBuilder:
         self._recipe = recipe
         self._read_credentials = credentials
 
+    @property
+    def place(self) -> str:
+        return self._engine.place
+
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         # Wheels are unpacked on the engine's own architecture for any target, without emulation.
         return self._engine.describe(self._engine.native(target), listen)
@@ -85,7 +108,10 @@ class DockerBuilder:
         """A container in whose tree the wheels are, which saw credentials and ran no code of a distribution."""
         image = self._engine.ensure(self._engine.native(target), listen)
         python = python_of(target)
-        with running(self._engine.client, str(image.id), python=python, cache=CACHE_VOLUME) as container:
+        in_memory = _unpacked(rooms.values()) < self._engine.memory * _MOST
+        with running(
+            self._engine.client, str(image.id), python=python, cache=CACHE_VOLUME, in_memory=in_memory
+        ) as container:
             count = counted(sum(map(len, rooms.values())))
             listen(Event(phase="install", text=f"installing {count} for {target} in the image"))
             container.put(CACHE, [("uv/", 0o755, b"")])
@@ -113,18 +139,8 @@ class DockerBuilder:
     def _sources_built(self, target: Target, sources: Mapping[int, Pin], listen: Listener) -> Iterator[Container]:
         """A container of the target's own architecture that sees no credentials, because it runs code of others."""
         public = forwarded_without_credentials(self._environ)
-        base = self._engine.ensure(target, listen)
-        if not self._engine.runs(str(base.id), target):
-            raise self._no_emulation(target, sources.values())
-        image = ensure_builder_image(
-            self._engine.client,
-            base,
-            target,
-            recipe=self._recipe,
-            ca_bundle=self._ca_bundle or b"",
-            proxies={name: value for name, value in public.items() if name.lower().endswith("_proxy")},
-            listen=listen,
-        )
+        need = f"{', '.join(map(str, sources.values()))} must be built from source for {target}"
+        image = self._builder_image(target, listen, need=need, other="choose versions that have wheels")
         python = python_of(target)
         with running(self._engine.client, image, python=python, cache=None) as container:
             container.put(WORK, _folders("tmp", "tree", *(f"tree/{room_folder(n)}" for n in sources)))
@@ -142,12 +158,52 @@ class DockerBuilder:
                     raise _build_failure(pin, ran.stderr)
             yield container
 
-    def _no_emulation(self, target: Target, pins: Iterable[Pin]) -> MachineError:
-        return MachineError(
-            f"{', '.join(map(str, pins))} must be built from source for {target}, and this engine "
-            f"({self._engine.architecture}) runs no {target.architecture} programs",
-            hint="build on an engine of that architecture (DOCKER_HOST), set up emulation (https://docs.docker.com/"
-            "build/building/multi-platform/#qemu), or choose versions that have wheels",
+    def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
+        # Lambda's images of both architectures are made of the same packages.
+        return list_libraries(self._engine, self._engine.native(target), listen=listen)
+
+    def transformer(self, kind: Kind, target: Target, *, listen: Listener) -> str:
+        if kind == "compile":
+            # Bytecode has no architecture, so the engine's own makes it, without emulation.
+            image = self._engine.describe(self._engine.native(target), listen).digest
+        else:
+            image = self._image_with_binutils(target, listen)
+        return f"{program_digest(kind)} in {image}"
+
+    @contextmanager
+    def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:
+        with engine_errors("removing what killed builds left"):
+            remove_orphans(self._engine.client)
+        if order.kind == "compile":
+            image = str(self._engine.ensure(self._engine.native(order.target), listen).id)
+        else:
+            image = self._image_with_binutils(order.target, listen)
+        with transformed(self._engine.client, image, order) as outcome:
+            yield outcome
+
+    def _image_with_binutils(self, target: Target, listen: Listener) -> str:
+        need = f"symbols for {target} are stripped by its own binutils"
+        return self._builder_image(target, listen, need=need, other="leave out strip-symbols")
+
+    def _builder_image(self, target: Target, listen: Listener, *, need: str, other: str) -> str:
+        """The id of the image with a toolchain of the target's own architecture; ``need`` and ``other`` are for who has
+        an engine that cannot run it: what it is needed for, and what goes without."""
+        base = self._engine.ensure(target, listen)
+        if not self._engine.runs(str(base.id), target):
+            raise MachineError(
+                f"{need}, and this engine ({self._engine.architecture}) runs no {target.architecture} programs",
+                hint="build on an engine of that architecture (DOCKER_HOST), set up emulation (https://docs.docker.com/"
+                f"build/building/multi-platform/#qemu), or {other}",
+            )
+        public = forwarded_without_credentials(self._environ)
+        return ensure_builder_image(
+            self._engine.client,
+            base,
+            target,
+            recipe=self._recipe,
+            ca_bundle=self._ca_bundle or b"",
+            proxies={name: value for name, value in public.items() if name.lower().endswith("_proxy")},
+            listen=listen,
         )
 
     def _put_uv(self, container: Container, python: str, environ: Mapping[str, str]) -> list[str]:
@@ -191,6 +247,11 @@ class DockerBuilder:
     @cached_property
     def _ca_bundle(self) -> bytes | None:
         return read_trusted(self._environ)
+
+
+def _unpacked(rooms: Iterable[Sequence[Pin]]) -> int:
+    """Bytes that wheels will take at most, by experience; a wheel of which the lock tells no size counts as large."""
+    return sum(_GROWTH * (pin.size or _LARGE) for pins in rooms for pin in pins)
 
 
 def _files(containers: Sequence[Container], *, rooms: int) -> Iterator[InstalledFile]:

@@ -11,9 +11,9 @@ import docker
 import docker.errors
 import requests.exceptions
 
-from lambdabuild.builders.base import Image
+from lambdabuild.builders.base import Image, place_of
 from lambdabuild.builders.container import engine_errors, running
-from lambdabuild.builders.images import ensure_image, image_digest
+from lambdabuild.builders.images import ensure_image, find_image, image_digest
 from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target
@@ -35,6 +35,11 @@ class Engine:
         self._template = image
         self._environ = environ
 
+    @property
+    def place(self) -> str:
+        """Which engine and which images, as far as they are known without asking."""
+        return place_of(self._template, self._environ)
+
     @cached_property
     def client(self) -> docker.DockerClient:
         try:
@@ -54,6 +59,12 @@ class Engine:
             machine = str(self.client.version()["Arch"])
         return ARCHITECTURES.get(machine, machine)
 
+    @cached_property
+    def memory(self) -> int:
+        """Bytes of memory of the engine's machine."""
+        with engine_errors("asking the engine for its memory"):
+            return int(self.client.info()["MemTotal"])
+
     def native(self, target: Target) -> Target:
         """The runtime on the engine's own architecture, which runs without emulation."""
         return Target(runtime=target.runtime, architecture=self.architecture)
@@ -61,6 +72,10 @@ class Engine:
     def ensure(self, target: Target, listen: Listener) -> DockerImage:
         """The Lambda image for the target, pulled unless the engine has it."""
         return ensure_image(self.client, self._reference(target), target, listen)
+
+    def has(self, target: Target) -> bool:
+        """Whether the image for the target is there, without a pull."""
+        return find_image(self.client, self._reference(target), target) is not None
 
     def describe(self, target: Target, listen: Listener) -> Image:
         """The Lambda image for the target, made ready, as it is told of in a manifest."""

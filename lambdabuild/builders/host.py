@@ -7,20 +7,33 @@ Of what comes from an index wheels only; the project's own folders and the repos
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from lambdabuild import uv
-from lambdabuild.builders.base import FILES, Image, Installation, InstalledFile, counted, room_folder, room_pylock
-from lambdabuild.builders.trees import build_environment, build_input, read_file
+from lambdabuild.builders.base import (
+    FILES,
+    Image,
+    Installation,
+    InstalledFile,
+    Kind,
+    Outcome,
+    Transformation,
+    counted,
+    room_folder,
+    room_pylock,
+)
+from lambdabuild.builders.interpreter import find_interpreter, run_python
+from lambdabuild.builders.transforms import DOING, RESULTS, Workplace, program_digest
+from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
 from lambdabuild.errors import BuildError, PolicyError
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.forwarding import forwarded_without_credentials, with_pip, without_indexes
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
-from lambdabuild.model.target import Target
+from lambdabuild.model.target import Runtime, Target
 
 _NOT_PORTABLE = "is not compatible with the target Python"
 """What uv says of a wheel that it built for another Python than the one that is asked for."""
@@ -30,6 +43,7 @@ class HostBuilder:
     """Installs on this machine, for any target, into a temporary folder."""
 
     name = "host"
+    place = "host"
 
     def __init__(
         self,
@@ -43,6 +57,7 @@ class HostBuilder:
         self._uv = uv
         self._environ = environ
         self._scratch = scratch
+        self._interpreters: dict[Runtime, tuple[Path, str]] = {}
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         return None
@@ -58,6 +73,34 @@ class HostBuilder:
                 else:
                     self._build(scratch, room, pins[0], order.target, listen)
             yield _walk(scratch, len(order.rooms))
+
+    def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
+        return None
+
+    def transformer(self, kind: Kind, target: Target, *, listen: Listener) -> str:
+        if kind == "strip":
+            raise BuildError(
+                f"symbols for {target} are stripped by its own binutils, and the host builder has none",
+                hint="build in the Lambda image (--builder docker), or leave out strip-symbols",
+            )
+        return f"{program_digest(kind)} by {self._interpreter(target)[1]}"
+
+    @contextmanager
+    def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:
+        self.transformer(order.kind, order.target, listen=listen)
+        python, workplace = self._interpreter(order.target)[0], Workplace(order)
+        with self._scratch() as scratch:
+            _write(scratch, workplace.inputs())
+            done = run_python(workplace.command(str(python), str(scratch)))
+            if done.returncode != 0:
+                raise BuildError(f"{DOING[order.kind]} with {python} failed:\n{done.stderr.strip()}")
+            yield Outcome(version=done.stdout.strip(), files=workplace.results(_walk(scratch / RESULTS, 1)))
+
+    def _interpreter(self, target: Target) -> tuple[Path, str]:
+        """An interpreter of this machine whose bytecode the runtime takes, and its version; found once."""
+        if target.runtime not in self._interpreters:
+            self._interpreters[target.runtime] = find_interpreter(target.runtime, self._uv, environ=self._environ)
+        return self._interpreters[target.runtime]
 
     def _install_wheels(
         self, scratch: Path, room: int, pins: tuple[Pin, ...], target: Target, listen: Listener
@@ -84,11 +127,7 @@ class HostBuilder:
         """Build a folder or a commit that gives a wheel for any platform, from a copy."""
         listen(Event(phase="build", text=f"building {pin} from source"))
         source = build_input(pin, self._environ)
-        for path, mode, content in source.files:
-            file = scratch / f"source-{room}" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-            file.chmod(mode)
+        _write(scratch / f"source-{room}", source.files)
         command = uv.build_command(f"./source-{room}/{source.path}", room_folder(room), python=sys.executable)
         # What the distribution says of the Python that it needs is said to the target, not to what runs its build.
         argv = (*command, "--python-version", target.runtime.python)
@@ -98,6 +137,17 @@ class HostBuilder:
                 raise _binary(pin, "a wheel of its own Python", target)
             raise uv.failure(f"building {pin}", done.stderr)
         _refuse_binaries(scratch / room_folder(room), pin, target)
+
+
+def _write(folder: Path, files: Iterable[TreeFile]) -> None:
+    for path, mode, content in files:
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if path.endswith("/"):
+            file.mkdir(exist_ok=True)
+        else:
+            file.write_bytes(content)
+            file.chmod(mode)
 
 
 def _refuse_binaries(room: Path, pin: Pin, target: Target) -> None:

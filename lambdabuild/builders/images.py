@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from docker.models.images import Image as DockerImage
 
 
+def find_image(client: docker.DockerClient, reference: str, target: Target) -> DockerImage | None:
+    """The image for the target's architecture, if the engine has it."""
+    with engine_errors(f"looking for {reference}"):
+        try:
+            image = client.images.get(reference)
+        except docker.errors.ImageNotFound:
+            return None
+    return image if image.attrs["Architecture"] == target.oci_architecture else None
+
+
 def ensure_image(client: docker.DockerClient, reference: str, target: Target, listen: Listener) -> DockerImage:
     """The image for the target's architecture, pulled unless the engine has it already.
 
@@ -27,13 +37,9 @@ def ensure_image(client: docker.DockerClient, reference: str, target: Target, li
     that a tag's architecture cannot change under a build.
     """
     wanted = target.oci_architecture
-    with engine_errors(f"looking for {reference}"):
-        try:
-            image = client.images.get(reference)
-            if image.attrs["Architecture"] == wanted:
-                return image
-        except docker.errors.ImageNotFound:
-            pass
+    found = find_image(client, reference, target)
+    if found is not None:
+        return found
     listen(Event(phase="image", text=f"pulling {reference}"))
     with engine_errors(f"pulling {reference}"):
         try:

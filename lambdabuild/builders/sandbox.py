@@ -2,24 +2,27 @@
 
 Stricter than the service where that costs nothing: another user than the files' owner, nothing writable but /tmp, no
 capability, and unless it is asked for no network. What goes in lies in the engine's memory (tmpfs volumes): a layer of
-200 MB is there, and gone again, several times faster than on a disk.
+200 MB is there, and gone again, several times faster than on a disk. Zips go in as they are, through a program's
+standard input, and Python's own zipfile unpacks them there: less to send to an engine far away, and another reader
+than the writer proves what is in them.
 """
 
 from __future__ import annotations
 
 import os
-import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from docker.types import DriverConfig, Mount
 
 from lambdabuild.builders.container import Ran, engine_errors, execute, owner_labels, remove, sleeper
 from lambdabuild.builders.engine import Engine, python_of
-from lambdabuild.errors import MachineError
+from lambdabuild.builders.images import image_digest
+from lambdabuild.errors import MachineError, PolicyError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target
 
@@ -30,25 +33,37 @@ TASK_ROOT = "/var/task"
 LAYER_ROOT = "/opt"
 USER = "993:990"
 """Not the owner of the files, as in Lambda: a file that is not readable for all is found here."""
-_CHUNK = 1 << 20
-_BLOCK = 512
+ENTRYPOINT = ("/lambda-entrypoint.sh",)
+_ROOT_USER = "0"
 
-File = tuple[str, int, bytes]
-"""Path relative to the root, permission bits, content."""
-Archive = Callable[[], Iterable[File]]
-"""The files of an artifact, read when they are needed."""
+Archive = Callable[[], bytes]
+"""The bytes of a zip, read when they are needed."""
 
 
-@dataclass(frozen=True, slots=True)
 class Layers:
     """Layers that are unpacked, one over the other, for as long as the ``with`` block of ``layered`` lasts."""
 
-    holder: str
-    """The id of the container whose volume they are in."""
+    def __init__(self, container: DockerContainer, unpacking: Future[None], *, python: str) -> None:
+        self._container = container
+        self._unpacking = unpacking
+        self._python = python
+
+    @property
+    def holder(self) -> str:
+        """The id of the container whose volume they are in."""
+        return str(self._container.id)
+
+    def wait(self) -> None:
+        """Until all is unpacked; raises what went wrong with that."""
+        self._unpacking.result()
+
+    def add(self, archive: Archive) -> None:
+        """Unpack one more layer over the others, in the sandboxes that use them too."""
+        _unpack(self._container, LAYER_ROOT, archive, python=self._python)
 
 
 class Sandbox:
-    """Makes sandboxes for one target."""
+    """Makes sandboxes for one target; may be used from several threads."""
 
     def __init__(self, engine: Engine, target: Target, *, listen: Listener) -> None:
         """Raises MachineError when the image cannot be had, or the engine cannot run it."""
@@ -56,6 +71,13 @@ class Sandbox:
         self._python = python_of(target)
         image = engine.ensure(target, listen)
         self._image = str(image.id)
+        self.digest = image_digest(image)
+        """Of the image."""
+        self.entrypoint = tuple(image.attrs["Config"].get("Entrypoint") or ENTRYPOINT)
+        """The image's own: takes the handler as its argument, and starts the runtime."""
+        self._alive: dict[str, DockerContainer] = {}
+        self._closed = False
+        self._lock = threading.Lock()
         if not engine.runs(self._image, target):
             raise MachineError(
                 f"this engine ({engine.architecture}) runs no {target.architecture} programs, so nothing for {target} "
@@ -64,14 +86,32 @@ class Sandbox:
                 "(https://docs.docker.com/build/building/multi-platform/#qemu)",
             )
 
+    def close(self) -> None:
+        """Remove every sandbox at once, also those that other threads use, and make no more.
+
+        For a program with threads that is interrupted; one without leaves its ``with`` blocks and is done.
+        """
+        with self._lock:
+            self._closed = True
+            alive = list(self._alive.values())
+        for container in alive:
+            remove(container)
+
     @contextmanager
     def layered(self, archives: Sequence[Archive]) -> Iterator[Layers]:
-        """Unpack layers, in their order, for any number of sandboxes."""
-        with self._container(LAYER_ROOT, None, network=False) as holder:
-            with engine_errors("unpacking the layers"):
-                for archive in archives:
-                    holder.put_archive(LAYER_ROOT, tar_stream(archive()))
-            yield Layers(str(holder.id))
+        """Unpack layers, in their order, for any number of sandboxes.
+
+        They are unpacked while the block goes on: a sandbox is there when they are, and raises PolicyError for one
+        that cannot be unpacked.
+        """
+
+        def unpack() -> None:
+            for archive in archives:
+                _unpack(holder, LAYER_ROOT, archive, python=self._python)
+
+        # Left in this order: the container is removed, which ends a program in it, and then the thread.
+        with ThreadPoolExecutor(1) as pool, self._container(LAYER_ROOT, None, network=False) as holder:
+            yield Layers(holder, pool.submit(unpack), python=self._python)
 
     @contextmanager
     def running(
@@ -83,12 +123,20 @@ class Sandbox:
         memory: int | None = None,
         network: bool = False,
     ) -> Iterator[Running]:
-        """A sandbox with the function unpacked; ``memory`` in MB limits it."""
-        with self._container(TASK_ROOT, layers, network=network, environ=environ, memory=memory) as container:
+        """A sandbox with the function unpacked; ``memory`` in MB limits it, with the function's files in it.
+
+        Raises PolicyError for an archive that cannot be unpacked.
+        """
+        with self._container(TASK_ROOT, layers, network=network, environ=environ) as container:
+            running = Running(container, python=self._python)
             if function is not None:
-                with engine_errors("unpacking the function"):
-                    container.put_archive(TASK_ROOT, tar_stream(function()))
-            yield Running(container, python=self._python)
+                running.add(function)
+            if layers is not None:
+                layers.wait()
+            if memory is not None:  # only now: unpacking takes memory too
+                with engine_errors("limiting the sandbox's memory"):
+                    container.update(mem_limit=f"{memory}m", memswap_limit=f"{memory}m")
+            yield running
 
     @contextmanager
     def _container(
@@ -98,7 +146,6 @@ class Sandbox:
         *,
         network: bool,
         environ: Mapping[str, str] | None = None,
-        memory: int | None = None,
     ) -> Iterator[DockerContainer]:
         with ExitStack() as stack:
             with engine_errors("making the sandbox"):
@@ -118,14 +165,41 @@ class Sandbox:
                     cap_drop=["ALL"],
                     security_opt=["no-new-privileges"],
                     pids_limit=1024,  # as Lambda has it
-                    mem_limit=f"{memory}m" if memory else None,
-                    memswap_limit=f"{memory}m" if memory else None,
                     network_mode=None if network else "none",
                     init=True,
                 )
-                stack.callback(remove, container)
+                stack.callback(self._remove, container)
+                with self._lock:
+                    closed = self._closed
+                    self._alive[str(container.id)] = container
+                if closed:
+                    raise MachineError("the sandbox was closed")
                 container.start()
             yield container
+
+    def _remove(self, container: DockerContainer) -> None:
+        with self._lock:
+            self._alive.pop(str(container.id), None)
+        remove(container)
+
+
+class Sandboxes:
+    """Makes sandboxes for any target, on one engine."""
+
+    def __init__(self, engine: Engine, *, listen: Listener) -> None:
+        self._engine = engine
+        self._listen = listen
+        self._made: dict[Target, Sandbox] = {}
+
+    def at_hand(self, target: Target) -> bool:
+        """Whether the engine has the image already; raises MachineError when no engine answers."""
+        return self._engine.has(target)
+
+    def make(self, target: Target) -> Sandbox:
+        """Raises MachineError when the image cannot be had, or the engine cannot run it."""
+        if target not in self._made:
+            self._made[target] = Sandbox(self._engine, target, listen=self._listen)
+        return self._made[target]
 
 
 class Running:
@@ -136,6 +210,10 @@ class Running:
         self.python = python
         """Path of the runtime's interpreter."""
 
+    def add(self, archive: Archive) -> None:
+        """Unpack one more archive at /var/task."""
+        _unpack(self._container, TASK_ROOT, archive, python=self.python)
+
     def run(self, argv: Sequence[str], *, stdin: bytes, doing: str, environ: Mapping[str, str] | None = None) -> Ran:
         """Run a command to its end; it must not read its standard input beyond what it is given.
 
@@ -145,27 +223,24 @@ class Running:
             return execute(self._container, argv, stdin=stdin, environ=environ or {}, user=USER, workdir=TASK_ROOT)
 
 
-def tar_stream(files: Iterable[File]) -> Iterator[bytes]:
-    """A tar of regular files and the folders above them, root's, in chunks."""
-    folders: set[str] = set()
-    chunk = bytearray()
-    for path, mode, content in files:
-        for parent in reversed(PurePosixPath(path).parents[:-1]):
-            if str(parent) not in folders:
-                folders.add(str(parent))
-                chunk += _header(str(parent), 0o755, folder=True)
-        chunk += _header(path, mode, size=len(content)) + content + bytes(-len(content) % _BLOCK)
-        if len(chunk) >= _CHUNK:
-            yield bytes(chunk)
-            chunk.clear()
-    yield bytes(chunk) + bytes(2 * _BLOCK)
+def _unpack(container: DockerContainer, root: str, archive: Archive, *, python: str) -> None:
+    data = archive()
+    argv = [python, "-I", "-c", read_program("unpack.py"), root]
+    with engine_errors("unpacking an archive in the sandbox"):
+        stdin = b"%d\n" % len(data) + data
+        ran = execute(container, argv, environ={}, user=_ROOT_USER, workdir="/", stdin=stdin)
+    if "No space left" in ran.stderr:
+        raise MachineError(f"the engine's memory has no room for what goes to {root}", hint="give it more memory")
+    if ran.returncode != 0:
+        raise PolicyError(
+            f"an archive cannot be unpacked at {root}: {ran.stderr.strip().rpartition(chr(10))[2]}",
+            hint="build it again",
+        )
 
 
-def _header(path: str, mode: int, *, size: int = 0, folder: bool = False) -> bytes:
-    info = tarfile.TarInfo(path)
-    info.type = tarfile.DIRTYPE if folder else tarfile.REGTYPE
-    info.mode, info.size = mode, size
-    return info.tobuf(tarfile.PAX_FORMAT)
+def read_program(name: str) -> str:
+    """A program of ours for the image's interpreter."""
+    return (files("lambdabuild.resources") / "sandbox" / name).read_text(encoding="utf-8")
 
 
 def _memory(path: str) -> Mount:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import signal
 import sys
-import traceback
 from types import FrameType
 from typing import NoReturn
 
@@ -13,9 +12,11 @@ import click
 
 from lambdabuild import __version__
 from lambdabuild.cli.cache import cache
+from lambdabuild.cli.invoke import invoke
 from lambdabuild.cli.layer import layer
 from lambdabuild.cli.package import package
 from lambdabuild.cli.validate import validate
+from lambdabuild.cli.verify import verify
 from lambdabuild.errors import LambdaBuildError, MachineError, Terminated
 
 _BUG = 5
@@ -34,6 +35,8 @@ def cli(verbose: bool) -> None:
     lambdabuild package          a slim zip per function, and the layers they use
     lambdabuild package --fat    all in one zip, for runtimes that ignore layers
     lambdabuild validate         what was built against Lambda's limits
+    lambdabuild invoke NAME      run a built function in the Lambda image
+    lambdabuild verify           what was built imported in the Lambda image
     lambdabuild cache            what is kept so that nothing is done twice
     """
     if verbose:
@@ -46,6 +49,8 @@ def cli(verbose: bool) -> None:
 cli.add_command(layer)
 cli.add_command(package)
 cli.add_command(validate)
+cli.add_command(invoke)
+cli.add_command(verify)
 cli.add_command(cache)
 
 
@@ -81,6 +86,8 @@ def _tell(error: Exception) -> int:
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
+    import traceback
+
     traceback.print_exception(error)
     print("error: this is a bug in lambdabuild; please report it with the lines above", file=sys.stderr)
     return _BUG

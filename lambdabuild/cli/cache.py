@@ -53,7 +53,7 @@ def size(as_json: bool) -> None:
 )
 def prune(max_size: str | None) -> None:
     """Remove what is damaged or of other versions, then what was not used for longest."""
-    from lambdabuild.configfile import environment
+    from lambdabuild.environment import environment
     from lambdabuild.housekeeping import prune as prune_cache
 
     bound = read_bound(environment()) if max_size is None else parse_size(max_size, "--max-size")
@@ -104,7 +104,7 @@ def _open() -> Cache:
     from pathlib import Path
 
     from lambdabuild.cache import Cache, default_root
-    from lambdabuild.configfile import environment
+    from lambdabuild.environment import environment
 
     opened = Cache(default_root(environment(), home=Path.home(), platform=sys.platform))
     opened.ensure()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from lambdabuild.cli.options import BuildOptions, build_options, choose_targets, open_project
+from lambdabuild.cli.unchanged import asking
 from lambdabuild.errors import UsageError
 
 
@@ -25,12 +26,16 @@ def layer(names: tuple[str, ...], split: bool, make: bool, **given: Any) -> None
     Example:
       lambdabuild layer --python 3.13 --architecture arm64
     """
-    from lambdabuild.cli.machines import run_build
-    from lambdabuild.model.planning import plan_layers
-
     if make and not split:
         raise UsageError("--make goes with --split")
     options = BuildOptions(**given)
-    project, config = open_project(options.project)
-    plan = plan_layers(config, choose_targets(options, project, config), names)
-    run_build(options, project, config, plan, split="make" if make else "propose" if split else "no")
+    with asking("layer", options, names=names, split=split, make=make) as recorder:
+        if recorder is None:
+            return
+        from lambdabuild.cli.machines import run_build
+        from lambdabuild.model.planning import plan_layers
+
+        project, config = open_project(options.project)
+        plan = plan_layers(config, choose_targets(options, project, config), names)
+        mode = "make" if make else "propose" if split else "no"
+        run_build(options, project, config, plan, recorder, split=mode)

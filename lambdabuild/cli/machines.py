@@ -4,56 +4,154 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
-from functools import partial
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambdabuild import configfile, uv
 from lambdabuild.builders.auto import AutoBuilder
-from lambdabuild.builders.base import Builder
+from lambdabuild.builders.base import Builder, place_of
 from lambdabuild.builders.host import HostBuilder
 from lambdabuild.builders.secrets import read_credentials, read_settings
+from lambdabuild.buildstate import Told
 from lambdabuild.cache import Cache, default_root
-from lambdabuild.cli.options import BuildOptions, find_output
+from lambdabuild.cli.options import BuildOptions, choose_targets, find_output, open_project
+from lambdabuild.cli.unchanged import Recorder
 from lambdabuild.console import Console
+from lambdabuild.environment import environment
 from lambdabuild.errors import UsageError
+from lambdabuild.ledger import note
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.configvalues import find_image_problem
 from lambdabuild.model.credentials import Credentials
+from lambdabuild.model.events import Listener
 from lambdabuild.model.forwarding import relevant
+from lambdabuild.model.limits import judged
 from lambdabuild.model.plan import Plan
+from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
+from lambdabuild.model.report import MANIFEST, Artifact, Report
 from lambdabuild.pipeline.build import build, propose_split
-from lambdabuild.pipeline.order import Machines, Order
+from lambdabuild.pipeline.order import Machines, Order, Verify
+from lambdabuild.pipeline.standing import Standing, verify_standing
+from lambdabuild.steps.discover import find_needs
 from lambdabuild.steps.resolve import Resolver
+from lambdabuild.steps.verify import TIMEOUT
 
+if TYPE_CHECKING:
+    from lambdabuild.builders.engine import Engine
+    from lambdabuild.builders.sandbox import Sandboxes
+
+_VERIFY: Mapping[bool | None, Verify] = {None: "auto", True: "always", False: "never"}
 DEFAULT_IMAGE = "public.ecr.aws/lambda/python:{python}"
 
 
-def run_build(options: BuildOptions, project: Path, config: ProjectConfig, plan: Plan, *, split: str = "no") -> None:
+def run_build(
+    options: BuildOptions,
+    project: Path,
+    config: ProjectConfig,
+    plan: Plan,
+    recorder: Recorder,
+    *,
+    split: str = "no",
+) -> None:
     """Build the plan and tell what came of it; ``split`` is ``no``, ``propose`` or ``make``."""
-    console = Console(as_json=options.as_json)
-    environ = configfile.environment()
-    order = Order(
+    console = Console(as_json=options.as_json, timings=options.timings)
+    environ = environment()
+    order = replace(_order(options, project, config, plan, environ), split=split != "no")
+    machines = _machines(options, project, config, console, environ)
+    try:
+        if split == "propose":
+            console.proposed(propose_split(order, machines))
+        else:
+            report = build(order, machines)
+            _keep(report, order, recorder, console.report(report), console)
+    finally:
+        console.quiet()
+
+
+def _keep(report: Report, order: Order, recorder: Recorder, told: Told, console: Console) -> None:
+    """Keep what the build read and said, for the next one to stop at when nothing has changed."""
+    for name in (MANIFEST, *(artifact.file for artifact in report.artifacts)):
+        recorder.ledger.note(str(order.output / name))
+    dates = [target.runtime.deprecation for target in order.plan.targets]
+    until = min((date + timedelta(days=1) for date in dates if date >= order.today), default=date.max)
+    changed = recorder.keep(told, until=until.isoformat())
+    if changed is not None:
+        console.notice(f"{changed} was changed during the build; build again")
+
+
+def run_verify(
+    names: tuple[str, ...], *, project: Path | None, output: Path | None, timeout: float | None, as_json: bool
+) -> None:
+    """Verify what stands in the output folder and tell what came of it; raises PolicyError for what is broken."""
+    folder, config = open_project(project)
+    console = Console(as_json=as_json)
+    environ = environment()
+
+    def to_order(artifact: Artifact) -> Order:
+        options = _options(artifact)
+        return _order(options, folder, config, plan_again(artifact, options, folder, config), environ)
+
+    asked = Standing(
+        output=find_output(output, folder, config), names=names, timeout=timeout or TIMEOUT, to_order=to_order
+    )
+    try:
+        machines = _machines(_options(None), folder, config, console, environ)
+        verification, findings = verify_standing(asked, machines)
+        console.verified(verification, findings)
+    finally:
+        console.quiet()
+    judged(findings, tolerant=False)
+
+
+def plan_again(artifact: Artifact, options: BuildOptions, project: Path, config: ProjectConfig) -> Plan:
+    """The plan of a build that made an artifact; raises UsageError where the configuration knows it no more."""
+    targets = choose_targets(options, project, config)
+    if artifact.kind == "layer":
+        return plan_layers(config, targets, (artifact.part_of or artifact.name,))
+    found = {one.name: needs for one in config.functions.values() if (needs := find_needs(project, one))}
+    plan = plan_slim if artifact.kind == "function" else plan_fat
+    return plan(config, targets, (artifact.name,), found)
+
+
+def _options(artifact: Artifact | None) -> BuildOptions:
+    """Those of a build that made an artifact."""
+    builder = artifact.provenance.builder if artifact else "auto"
+    return BuildOptions(
+        project=None,
+        output=None,
+        python=artifact.runtime.removeprefix("python") if artifact else None,
+        architecture=artifact.architecture if artifact else None,
+        builder="auto" if builder == "none" else builder,
+        lock=False,
+        upgrade=False,
+        clean=False,
+        skip_validation=True,
+        verify=False,
+        timings=False,
+        as_json=False,
+    )
+
+
+def _order(
+    options: BuildOptions, project: Path, config: ProjectConfig, plan: Plan, environ: Mapping[str, str]
+) -> Order:
+    return Order(
         project=project,
         config=config,
         plan=plan,
         output=find_output(options.output, project, config),
         lock=options.lock,
         clean=options.clean,
-        split=split != "no",
+        split=False,
         tolerant=options.skip_validation,
+        verify=_VERIFY[options.verify],
         today=datetime.now(tz=timezone.utc).date(),
         epoch=configfile.read_source_date_epoch(environ),
     )
-    machines = _machines(options, project, config, console, environ)
-    try:
-        if split == "propose":
-            console.proposed(propose_split(order, machines))
-        else:
-            console.report(build(order, machines))
-    finally:
-        console.quiet()
 
 
 def _machines(
@@ -62,11 +160,14 @@ def _machines(
     credentials = partial(read_credentials, environ, project=project, home=Path.home())
     environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
     binary = uv.find_binary()
+    note(binary)
     version = uv.read_version(binary, environ=environ)
     cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
     host = partial(HostBuilder, uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials)
-    docker = partial(_docker_builder, _image(environ, config), binary, version, environ, credentials)
-    auto = partial(AutoBuilder, docker=docker, host=host, notice=console.notice)
+    image = _image(environ, config)
+    engine = lru_cache(maxsize=1)(partial(_engine, image, environ))
+    docker = partial(_docker_builder, engine, binary, version, environ, credentials)
+    auto = partial(AutoBuilder, docker=docker, host=host, place=place_of(image, environ), notice=console.notice)
     builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
     return Machines(
         resolver=Resolver(
@@ -82,7 +183,14 @@ def _machines(
         cache=cache,
         uv_version=version,
         listen=console.listen,
+        sandboxes=partial(_sandboxes, engine, console.listen),
     )
+
+
+def open_sandboxes(config: ProjectConfig, listen: Listener) -> Sandboxes:
+    """Where what was built is run; no engine is asked before it is needed."""
+    environ = environment()
+    return _sandboxes(partial(_engine, _image(environ, config), environ), listen)
 
 
 def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:
@@ -95,18 +203,32 @@ def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:
     return asked
 
 
+def _engine(image: str, environ: Mapping[str, str]) -> Engine:
+    from lambdabuild.builders.engine import Engine
+
+    return Engine(image=image, environ=environ)
+
+
+def _sandboxes(engine: Callable[[], Engine], listen: Listener) -> Sandboxes:
+    from lambdabuild.builders.sandbox import Sandboxes
+
+    return Sandboxes(engine(), listen=listen)
+
+
 def _docker_builder(
-    image: str, binary: Path, version: str, environ: Mapping[str, str], credentials: Callable[[], Credentials]
+    engine: Callable[[], Engine],
+    binary: Path,
+    version: str,
+    environ: Mapping[str, str],
+    credentials: Callable[[], Credentials],
 ) -> Builder:
     from lambdabuild.builders.docker import DockerBuilder
-    from lambdabuild.builders.engine import Engine
 
     recipe = {
         file.name: file.read_bytes()
         for file in (files("lambdabuild.resources") / "builder_image").iterdir()
         if file.is_file()
     }
-    engine = Engine(image=image, environ=environ)
     return DockerBuilder(
-        engine=engine, uv=binary, uv_version=version, environ=environ, recipe=recipe, credentials=credentials
+        engine=engine(), uv=binary, uv_version=version, environ=environ, recipe=recipe, credentials=credentials
     )

@@ -42,7 +42,13 @@ _OPTIONS = (
     click.option("--upgrade", is_flag=True, help="Resolve requirements that are not pinned anew."),
     click.option("--clean", is_flag=True, help="Remove what earlier builds made, and nothing else."),
     click.option("--skip-validation", is_flag=True, help="Warn of Lambda's limits instead of failing."),
-    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    click.option(
+        "--verify/--no-verify",
+        default=None,
+        help="Import everything in the image before it is published. [default: where Docker builds and has the image]",
+    ),
+    click.option("--timings", is_flag=True, help="Tell how long each phase took."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and progress as JSON lines."),
 )
 
 
@@ -59,6 +65,8 @@ class BuildOptions:
     upgrade: bool
     clean: bool
     skip_validation: bool
+    verify: bool | None
+    timings: bool
     as_json: bool
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lambdabuild.cli.options import BuildOptions, build_options, choose_targets, open_project
+from lambdabuild.cli.unchanged import asking
 from lambdabuild.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,18 +30,22 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
     Example:
       lambdabuild package api-handler --fat
     """
-    from lambdabuild.cli.machines import run_build
-    from lambdabuild.model.planning import plan_fat, plan_slim
-    from lambdabuild.steps.discover import find_needs
-
     options = BuildOptions(**given)
-    project, config = open_project(options.project)
-    if handler is not None:
-        config, names = _with_handler(config, names, handler)
-    targets = choose_targets(options, project, config)
-    found = {function.name: needs for function in config.functions.values() if (needs := find_needs(project, function))}
-    plan = {"slim": plan_slim, "fat": plan_fat}[mode](config, targets, names, found)
-    run_build(options, project, config, plan)
+    with asking("package", options, names=names, mode=mode, handler=handler) as recorder:
+        if recorder is None:
+            return
+        from lambdabuild.cli.machines import run_build
+        from lambdabuild.model.planning import plan_fat, plan_slim
+        from lambdabuild.steps.discover import find_needs
+
+        project, config = open_project(options.project)
+        if handler is not None:
+            config, names = _with_handler(config, names, handler)
+        targets = choose_targets(options, project, config)
+        functions = config.functions.values()
+        found = {function.name: needs for function in functions if (needs := find_needs(project, function))}
+        plan = {"slim": plan_slim, "fat": plan_fat}[mode](config, targets, names, found)
+        run_build(options, project, config, plan, recorder)
 
 
 def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -> tuple[ProjectConfig, tuple[str, ...]]:

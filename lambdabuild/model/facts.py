@@ -5,12 +5,14 @@ Slimming, audit and lint decide on these when a tree is made, and need not unpac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 OWN = ""
 """The name in a look-up of one's own distribution, before that is known."""
+DAMAGED = "damaged"
+"""The machine of a file that begins like ELF and cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,8 @@ class Lookup:
     """0 in a binary."""
     name: str | None
     """Normalized. None: of any distribution, because an expression names it. ``OWN``: its own."""
+    record: bool = False
+    """Whether the list of its files is asked for as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class TestImport:
     __test__ = False  # not for pytest
 
     path: str
+    line: int
     module: str
     """Full dotted name; for ``from a import b`` it is a.b, whatever b may be."""
 
@@ -41,12 +46,14 @@ class Binary:
 
     path: str
     machine: str
-    """As the kernel names it: ``x86_64``, ``aarch64``; what pyelftools calls it for others."""
+    """As the kernel names it: ``x86_64``, ``aarch64``; what pyelftools calls it for others; ``DAMAGED``."""
     soname: str | None
     needed: tuple[str, ...]
     """DT_NEEDED."""
     versions: tuple[tuple[str, tuple[str, ...]], ...]
     """Library, and the symbol versions asked of it: ``("libc.so.6", ("GLIBC_2.17",))``."""
+    program: bool = False
+    """Whether it is run, and nothing loads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,23 @@ def merge(parts: Iterable[Facts]) -> Facts:
     )
 
 
+def without(facts: Facts, paths: Collection[str]) -> Facts:
+    """The facts but those of these files."""
+    return replace(
+        facts,
+        lookups=tuple(one for one in facts.lookups if one.path not in paths),
+        test_imports=tuple(one for one in facts.test_imports if one.path not in paths),
+        pth=tuple((path, text) for path, text in facts.pth if path not in paths),
+        binaries=tuple(one for one in facts.binaries if one.path not in paths),
+    )
+
+
+def owned(facts: Facts, name: str) -> Facts:
+    """The facts of a distribution of this name, whose files could not know it."""
+    lookups = (replace(one, name=name) if one.name == OWN else one for one in facts.lookups)
+    return replace(facts, lookups=tuple(lookups))
+
+
 def facts_document(facts: Facts) -> dict[str, Any]:
     """For JSON, without what is empty."""
     return {name: value for name, value in asdict(facts).items() if value}
@@ -93,6 +117,6 @@ def parse_facts(document: Mapping[str, Any]) -> Facts:
     )
 
 
-def _binary(*, path: str, machine: str, soname: str | None, needed: list[str], versions: list[list[Any]]) -> Binary:
+def _binary(*, needed: list[str], versions: list[list[Any]], **others: Any) -> Binary:
     asked = tuple((library, tuple(names)) for library, names in versions)
-    return Binary(path=path, machine=machine, soname=soname, needed=tuple(needed), versions=asked)
+    return Binary(needed=tuple(needed), versions=asked, **others)

@@ -25,6 +25,8 @@ class Finding:
     severity: Literal["warning", "error"]
     message: str
     hint: str | None = None
+    lint: bool = False
+    """Whether the path lint says it, and ``strict`` makes it an error."""
 
 
 def judged(findings: Iterable[Finding], *, tolerant: bool) -> list[Finding]:

@@ -9,18 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from lambdabuild.model.gitignore import anchor, each_way, split_line, with_plain_sets
+from lambdabuild.model.treatment import Slimming
 
-DISTRIBUTION_RULES = (
-    "__pycache__/",
-    "*.pyc",
-    "*.pyo",
-    "*.dist-info/",
-    "*.egg-info/",
-    "tests/",
-    "test/",
-)
-"""What slimming takes out of a distribution. Never ``testing``, ``docs`` or ``examples``: numpy.testing, botocore.docs
-and others are imported by their own distributions at run time."""
+DISTRIBUTION_RULES = ("__pycache__/", "*.pyc", "*.pyo")
+"""What is never taken of a distribution unless a ``keep`` pattern names it."""
+METADATA_RULES = ("*.dist-info/", "*.egg-info/")
+TEST_RULES = ("tests/", "test/")
+"""With these two, what slimming takes out of a distribution. Never ``testing``, ``docs`` or ``examples``:
+numpy.testing, botocore.docs and others are imported by their own distributions at run time."""
 
 SOURCE_RULES = (
     *("__pycache__/", "*.pyc", "*.pyo", "*.dist-info/", "*.egg-info/"),
@@ -93,13 +89,15 @@ class Standing:
 class Rules:
     """Patterns that decide by path alone, from the top down.
 
-    What ``never`` or ``dropped`` matches is left out; in ``dropped`` later lists overrule earlier ones. As in git,
-    nothing in a folder that is left out can be taken back by a negated pattern. With an ``include`` list only what it
-    matches is left. ``keep`` wins over all. In these two a pattern of a folder holds for what is in it, until a
-    later one says otherwise.
+    What ``never``, ``slimmed`` or ``dropped`` matches is left out; in ``dropped`` later lists overrule earlier ones.
+    As in git, nothing in a folder that is left out can be taken back by a negated pattern. With an ``include`` list
+    only what it matches is left. ``keep`` wins over all. In these two a pattern of a folder holds for what is in it,
+    until a later one says otherwise.
     """
 
     never: PatternList
+    slimmed: PatternList = PatternList()
+    """What is left out unless there is evidence that it is needed."""
     ignored: tuple[PatternList, ...] = ()
     """Of the project's .gitignore files, the outermost first."""
     dropped: tuple[PatternList, ...] = ()
@@ -107,6 +105,7 @@ class Rules:
     keep: PatternList = PatternList()
     _to_included: PatternList = field(init=False, repr=False, compare=False)
     _to_kept: PatternList = field(init=False, repr=False, compare=False)
+    _folders: dict[str, Standing] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_to_included", self.include.ways())
@@ -137,17 +136,37 @@ class Rules:
 
     def takes(self, path: str) -> bool:
         """Whether the file at this path is packaged."""
-        standing = self.top()
-        end = path.find("/")
-        while end != -1:
-            standing = self.judge(standing, path[:end], folder=True)
-            end = path.find("/", end + 1)
-        return self.judge(standing, path, folder=False).taken
+        return self._standing(path, folder=False).taken
+
+    def find_removal(self, path: str) -> Pattern | None:
+        """The pattern that leaves out the file at this path: the one of its outermost folder that has one.
+
+        None for a file that is packaged, or that is left out only because no ``include`` pattern names it.
+        """
+        standing = self._standing(path, folder=False)
+        return None if standing.taken else standing.dropped
+
+    def unslimmed(self) -> Rules:
+        """The rules without slimming: what they take as well may be kept by evidence."""
+        return replace(self, slimmed=PatternList())
+
+    def _standing(self, path: str, *, folder: bool) -> Standing:
+        """What the rules say of a file or folder by itself; of folders that is remembered, as many files share them."""
+        above, slash, _ = path.rpartition("/")
+        if not slash:
+            return self.judge(self.top(), path, folder=folder)
+        standing = self._folders.get(above)
+        if standing is None:
+            standing = self._folders[above] = self._standing(above, folder=True)
+        return self.judge(standing, path, folder=folder)
 
     def _find_drop(self, path: str, *, folder: bool) -> Pattern | None:
         never = self.never.find(path, folder=folder)
         if never is not None:
             return never
+        slimmed = self.slimmed.find(path, folder=folder)
+        if slimmed is not None:
+            return slimmed
         for patterns in reversed((*self.ignored, *self.dropped)):
             found = patterns.find(path, folder=folder)
             if found is not None:
@@ -178,9 +197,15 @@ def parse_ignore_file(text: str, *, name: str, folder: str) -> tuple[PatternList
     return PatternList(tuple(patterns), f"{folder}/"), tuple(problems)
 
 
-def distribution_rules(exclude: Iterable[str] = (), keep: Iterable[str] = ()) -> Rules:
+def distribution_rules(
+    exclude: Iterable[str] = (), keep: Iterable[str] = (), *, slimming: Slimming = Slimming()
+) -> Rules:
+    slimmed = (METADATA_RULES if slimming.dist_info != "keep" else ()) + (
+        TEST_RULES if slimming.tests != "keep" else ()
+    )
     return Rules(
-        never=_SLIMMED,
+        never=_NEVER,
+        slimmed=parse_patterns(slimmed, origin="slimming"),
         dropped=(parse_patterns(exclude, origin="exclude"),),
         keep=parse_patterns(keep, origin="keep"),
     )
@@ -220,5 +245,7 @@ def _parse(line: str, origin: str) -> Pattern | None:
     return Pattern(line, origin, negated, body, of_name, compiled)
 
 
-_SLIMMED = parse_patterns(DISTRIBUTION_RULES, origin="built in")
+_NEVER = parse_patterns(DISTRIBUTION_RULES, origin="built in")
 _NO_SOURCES = parse_patterns(SOURCE_RULES, origin="built in")
+NOTHING = Rules(never=parse_patterns(("*",), origin="built in"))
+"""Rules that take no file."""

@@ -31,6 +31,8 @@ class LayerPlan:
     gitignore: bool
     slimming: Slimming
     transforms: Transforms
+    users: tuple[Sources, ...]
+    """The code of all configured functions that attach it, as far as the configuration tells."""
 
     @property
     def file(self) -> str:
@@ -109,6 +111,23 @@ class Plan:
         """The layers that are made and those whose content is needed, each once."""
         used = (layer for function in self.functions for layer in (*function.attached_layers, *function.bundled))
         return each_once((*self.layers, *used))
+
+    @property
+    def made(self) -> tuple[LayerPlan | FunctionPlan, ...]:
+        """What becomes an archive."""
+        return (*self.layers, *self.functions)
+
+    @property
+    def artifacts(self) -> tuple[LayerPlan | FunctionPlan, ...]:
+        """The functions, and the layers that are made or whose content is needed."""
+        return (*self.all_layers, *self.functions)
+
+    def lacking(self, files: Collection[str]) -> Plan:
+        """The plan of what is not among these archives, attached layers as they are."""
+        return Plan(
+            layers=tuple(layer for layer in self.layers if layer.file not in files),
+            functions=tuple(function for function in self.functions if function.file not in files),
+        )
 
     def without(self, names: Collection[str]) -> Plan:
         """The plan without these layers."""

@@ -82,6 +82,7 @@ def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets) -> Layer
         gitignore=config.gitignore,
         slimming=config.slimming,
         transforms=config.transforms,
+        users=tuple(_sources(config, one) for one in config.functions.values() if _may_use(config, one, layer.name)),
     )
 
 
@@ -186,6 +187,13 @@ def _used(
     if config.layers or isinstance(needs, Locked):
         return tuple(layers.values())
     return ()
+
+
+def _may_use(config: ProjectConfig, function: FunctionConfig, layer: str) -> bool:
+    """Whether a function attaches a layer, unless what is found beside its handler says otherwise."""
+    if function.layers is not None:
+        return layer in function.layers
+    return bool(config.layers) or isinstance(_configured_needs(function) or Locked(), Locked)
 
 
 def _chosen(names: Collection[str], known: Collection[str], kind: str) -> list[str]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lambdabuild.model.limits import Finding, Sized
+from lambdabuild.model.modules import top_level_modules
+from lambdabuild.model.transformed import Symbols
+from lambdabuild.model.slimming import Kept
 from lambdabuild.model.tree import SOURCES, Tree
+from lambdabuild.model.verification import Verification, verification_document
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -24,6 +28,8 @@ class Share:
     size: int
     """Bytes unzipped."""
     files: int
+    modules: tuple[str, ...] = ()
+    """What it makes importable, at the top level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,10 @@ class Provenance:
     """Of the image that its distributions were installed in; None with the host builder."""
     uv: str
     compressor: str
+    bytecode: str | None = None
+    """The full version of the Python whose bytecode is in it."""
+    strip: str | None = None
+    """What stripped its shared objects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +84,12 @@ class Artifact:
     provenance: Provenance
     external_layers: tuple[ExternalLayer, ...] = ()
     """Those of the layers that others published."""
+    bytecode_size: int = 0
+    """Bytes of compiled bytecode, unzipped."""
+    part_of: str | None = None
+    """The layer that this one was split from."""
+    symbols: Symbols | None = None
+    """None where none are stripped."""
 
     @property
     def code_sha256(self) -> str:
@@ -102,6 +118,12 @@ class Report:
     """Distributions that were installed."""
     seconds: float
     targets: tuple[str, ...]
+    verification: Verification | None = None
+    """What was tried in the image; None where nothing was."""
+    unverified: str | None = None
+    """Why nothing was, where that is worth a note."""
+    kept: Mapping[str, tuple[Kept, ...]] = field(default_factory=dict)
+    """What slimming would have left out and evidence kept, by artifact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,13 +137,19 @@ class SplitPart:
     """The distributions in it, each whole."""
 
 
-def distribution_shares(tree: Tree) -> tuple[Share, ...]:
-    """The distributions of a tree with what each brings, by name."""
-    sizes, counts = tree.shares(), dict.fromkeys(tree.shares(), 0)
-    for entry in tree.entries.values():
-        counts[entry.owner] += 1
+def distribution_shares(tree: Tree, python: str, *, layer: bool) -> tuple[Share, ...]:
+    """The distributions of a layer's or a function's tree with what each brings, by name."""
+    sizes, paths = tree.shares(), {owner: list[str]() for owner in tree.shares()}
+    for path, entry in tree.entries.items():
+        paths[entry.owner].append(path)
     return tuple(
-        Share(name=owner.partition(" ")[0], version=owner.partition(" ")[2], size=size, files=counts[owner])
+        Share(
+            name=owner.partition(" ")[0],
+            version=owner.partition(" ")[2],
+            size=size,
+            files=len(paths[owner]),
+            modules=top_level_modules(paths[owner], python, layer=layer),
+        )
         for owner, size in sorted(sizes.items())
         if owner != SOURCES
     )
@@ -129,6 +157,7 @@ def distribution_shares(tree: Tree) -> tuple[Share, ...]:
 
 def artifact_document(artifact: Artifact) -> dict[str, Any]:
     """An artifact as the manifest tells it."""
+    symbols = artifact.symbols
     return {
         "name": artifact.name,
         "path": artifact.file,
@@ -148,14 +177,25 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "unzipped_size": artifact.unzipped_size,
         "files": artifact.files,
         "source_size": artifact.source_size,
+        "bytecode_size": artifact.bytecode_size,
+        "symbols": {"saved": symbols.saved, "restored": dict(symbols.restored)} if symbols else None,
         "distributions": [
-            {"name": share.name, "version": share.version, "size": share.size, "files": share.files}
+            {
+                "name": share.name,
+                "version": share.version,
+                "size": share.size,
+                "files": share.files,
+                "modules": list(share.modules),
+            }
             for share in artifact.distributions
         ],
         "builder": artifact.provenance.builder,
         "image_digest": artifact.provenance.image_digest,
         "uv_version": artifact.provenance.uv,
         "compressor": artifact.provenance.compressor,
+        "bytecode_python": artifact.provenance.bytecode,
+        "strip_version": artifact.provenance.strip,
+        **({"part_of": artifact.part_of} if artifact.part_of is not None else {}),
     }
 
 
@@ -176,13 +216,20 @@ def parse_artifact(document: Mapping[str, Any]) -> Artifact:
         unzipped_size=document["unzipped_size"],
         files=document["files"],
         source_size=document["source_size"],
-        distributions=tuple(Share(**share) for share in document["distributions"]),
+        distributions=tuple(
+            Share(**{**share, "modules": tuple(share.get("modules", ()))}) for share in document["distributions"]
+        ),
         provenance=Provenance(
             builder=document["builder"],
             image_digest=document["image_digest"],
             uv=document["uv_version"],
             compressor=document["compressor"],
+            bytecode=document.get("bytecode_python"),
+            strip=document.get("strip_version"),
         ),
+        bytecode_size=document.get("bytecode_size", 0),
+        symbols=Symbols(**symbols) if (symbols := document.get("symbols")) else None,
+        part_of=document.get("part_of"),
     )
 
 
@@ -202,10 +249,26 @@ def report_document(report: Report, *, version: str) -> dict[str, Any]:
         "output": report.output,
         "findings": findings_document(report.findings),
         "left_out": {file: list(modules) for file, modules in report.left_out.items()},
+        "kept": {file: kept_document(kept) for file, kept in report.kept.items()},
         "distributions_cached": report.cached,
         "distributions_installed": report.installed,
         "seconds": round(report.seconds, 3),
+        "verification": verification_document(report.verification) if report.verification else None,
+        "unverified": report.unverified,
     }
+
+
+def kept_document(kept: Iterable[Kept]) -> list[dict[str, Any]]:
+    return [
+        {
+            "distribution": one.distribution,
+            "kind": one.kind,
+            "files": list(one.files),
+            "size": one.size,
+            "reasons": list(one.reasons),
+        }
+        for one in kept
+    ]
 
 
 def findings_document(findings: Sequence[Finding]) -> list[dict[str, str | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -39,6 +39,8 @@ class Pin:
     """Where in the commit, folder or archive the distribution lies."""
     no_wheel: NoWheel | None = None
     """Why it is an sdist."""
+    size: int | None = field(default=None, compare=False)
+    """Bytes of a file, as far as the lock tells."""
 
     @property
     def filename(self) -> str:
@@ -170,6 +172,7 @@ def _file(
         sha256=sha256,
         subdirectory=subdirectory,
         no_wheel=why,
+        size=file.size,
     )
 
 

@@ -14,8 +14,8 @@ from lambdabuild.model.facts import Facts
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
-SEGMENT_FORMAT = 2
-"""Raised whenever the same input would give other bytes."""
+SEGMENT_FORMAT = 3
+"""Raised whenever the same input would give other bytes, or other facts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,14 @@ _OCI_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Libstdcxx:
+    """The newest symbol versions that a libstdc++ has: ``(3, 4, 29)`` is GLIBCXX_3.4.29."""
+
+    glibcxx: tuple[int, ...]
+    cxxabi: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """One of Lambda's Python runtimes, as ``resources/runtimes.toml`` describes it."""
 
@@ -23,6 +31,12 @@ class Runtime:
     """glibc of the operating system."""
     wheel_glibc: tuple[int, int]
     """The newest glibc that a wheel's platform tag may ask for (PEP 600); never above ``glibc``."""
+    libstdcxx: Libstdcxx
+    """What every instance of the runtime has."""
+    newest_libstdcxx: Libstdcxx
+    """What an update of the operating system brought, which instances of the service may lack."""
+    libraries: frozenset[str]
+    """Shared libraries that it surely has, by the names that binaries ask for."""
     deprecation: date
 
     @property
@@ -43,6 +57,11 @@ class Target:
     def machine(self) -> str:
         """The machine as wheels and the kernel name it: ``x86_64`` or ``aarch64``."""
         return _MACHINES[self.architecture]
+
+    @property
+    def cache_tag(self) -> str:
+        """What marks the runtime's bytecode in file names (PEP 3147): ``cpython-313``."""
+        return f"cpython-{self.runtime.python.replace('.', '')}"
 
     @property
     def oci_architecture(self) -> str:
@@ -81,15 +100,18 @@ def parse_runtimes(document: Mapping[str, object]) -> tuple[Runtime, ...]:
 
     Raises KeyError, TypeError or ValueError for a malformed table: the file is ours, so that is a bug.
     """
-    tables = document["runtime"]
-    if not isinstance(tables, list):
-        raise TypeError("runtimes.toml: [[runtime]] must be an array of tables")
+    tables, libraries = document["runtime"], document["libraries"]
+    if not isinstance(tables, list) or not isinstance(libraries, list):
+        raise TypeError("runtimes.toml: libraries must be an array, [[runtime]] an array of tables")
     runtimes = [
         Runtime(
             python=table["python"],
             os=table["os"],
             glibc=_glibc(table["glibc"]),
             wheel_glibc=_glibc(table["wheel-glibc"]),
+            libstdcxx=_libstdcxx(table["libstdcxx"]),
+            newest_libstdcxx=_libstdcxx(table.get("newest-libstdcxx", table["libstdcxx"])),
+            libraries=frozenset(name.format(python=table["python"]) for name in libraries),
             deprecation=table["deprecation"],
         )
         for table in tables
@@ -101,6 +123,14 @@ def find_runtime(runtimes: Iterable[Runtime], python: str) -> Runtime | None:
     """The runtime for a language version such as ``"3.13"`` (``"python3.13"`` is read too), or None."""
     version = python.removeprefix("python")
     return next((runtime for runtime in runtimes if runtime.python == version), None)
+
+
+def _libstdcxx(table: Mapping[str, str]) -> Libstdcxx:
+    return Libstdcxx(glibcxx=_numbers(table["glibcxx"]), cxxabi=_numbers(table["cxxabi"]))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _glibc(version: str) -> tuple[int, int]:

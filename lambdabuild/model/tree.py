@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lambdabuild.errors import PolicyError
@@ -58,8 +58,8 @@ class Tree:
         return Sized(name=name, unzipped_size=self.unzipped_size, shares=self.shares())
 
 
-def segment_tree(segments: Iterable[Segment], rules: Rules) -> Tree:
-    """The union of the distributions' files that the rules take.
+def segment_tree(segments: Iterable[Segment], rules: Rules, kept: Container[str] = ()) -> Tree:
+    """The union of the distributions' files that the rules take or that are ``kept``.
 
     Two distributions that bring the same bytes to one path share it; different bytes raise PolicyError with every
     such path and both owners, because which of them an installer leaves there is chance.
@@ -69,7 +69,7 @@ def segment_tree(segments: Iterable[Segment], rules: Rules) -> Tree:
     for segment in sorted(segments, key=lambda segment: segment.name):
         owner = f"{segment.name} {segment.version}"
         for member in segment.members:
-            if not rules.takes(member.path):
+            if not (rules.takes(member.path) or member.path in kept):
                 continue
             other = entries.setdefault(member.path, Entry(member=member, owner=owner))
             if other.member.sha256 != member.sha256:
@@ -98,6 +98,11 @@ def prefixed(tree: Tree, prefix: str) -> Tree:
     )
 
 
+def with_added(tree: Tree, members: Iterable[Member], *, owner: str) -> Tree:
+    """The tree and these files of an owner, which replace what stands at their paths."""
+    return _sorted({**tree.entries, **{one.path: Entry(member=one, owner=owner) for one in members}})
+
+
 def overlaid(below: Tree, above: Tree, *, name: str) -> tuple[Tree, list[Finding]]:
     """Both trees in one archive; where they meet the one above wins, as /var/task wins over layers, with a warning."""
     findings = [
@@ -105,6 +110,7 @@ def overlaid(below: Tree, above: Tree, *, name: str) -> tuple[Tree, list[Finding
             severity="warning",
             message=f"{name}: {path} of the sources hides the one of {_shown(below.entries[path].owner)}",
             hint="rename the module, or exclude one of the two",
+            lint=True,
         )
         for path, entry in above.entries.items()
         if path in below.entries and below.entries[path].member.sha256 != entry.member.sha256

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lambdabuild.errors import UsageError
+from lambdabuild.ledger import adopt, note, recording
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, check_zipped, judged
 from lambdabuild.model.plan import ExternalPlan
-from lambdabuild.model.report import Artifact, ExternalLayer, Kind, Provenance, Report, SplitPart, distribution_shares
+from lambdabuild.model.report import (
+    Artifact,
+    ExternalLayer,
+    Kind,
+    Provenance,
+    Report,
+    SplitPart,
+    distribution_shares,
+)
+from lambdabuild.model.slimming import Kept
 from lambdabuild.model.split import split_tree, zipped_size
 from lambdabuild.model.target import Target
+from lambdabuild.model.transformed import bytecode_size, stripped_symbols
 from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared, prepare
-from lambdabuild.steps.collect import find_handler
-from lambdabuild.steps.publish import Written, staging
+from lambdabuild.pipeline.reuse import NONE, Earlier, recall, remember, take
+from lambdabuild.pipeline.verifybuilt import verify_built
+from lambdabuild.steps.publish import Stage, Written, staging
 from lambdabuild.zipformat import COMPRESSOR
 
 
@@ -28,32 +40,88 @@ def build(order: Order, machines: Machines) -> Report:
     Raises LambdaBuildError; whatever it raises, the artifacts of earlier builds are as they were.
     """
     started = time.monotonic()
-    for function in order.plan.functions:
-        find_handler(order.project, function.sources)
     machines.cache.ensure()
 
     def waiting() -> None:
         machines.listen(Event(phase="wait", text=f"waiting for another build into {order.output}"))
 
-    with staging(order.output, locks=machines.cache.locks, waiting=waiting) as stage:
-        prepared = prepare(order, machines)
+    with (
+        machines.cache.in_use(waiting=waiting),
+        staging(order.output, locks=machines.cache.locks, waiting=waiting) as stage,
+    ):
+        earlier = NONE if order.split or machines.resolver.upgrade else recall(machines.cache, order.output)
+        prepared = prepare(order, machines, earlier)
         machines.listen(Event(phase="assemble", text="writing archives"))
-        artifacts = [
-            _artifact(draft, stage.write(draft.file, draft.tree.members, epoch=order.epoch), prepared, machines)
-            for draft in _drafts(prepared, order)
+        drafts = tuple(_drafts(prepared, order))
+        made = [
+            _artifact(draft, _written(draft, stage, earlier.get(draft.file), order), prepared, machines)
+            for draft in drafts
         ]
+        stands = [earlier[one.file] for one in prepared.whole.made if one.file not in prepared.trees]
+        for one in stands:
+            adopt(one.sources | one.archive)
+        artifacts = [*made, *(one.artifact for one in stands)]
         zipped = judged(_zipped(artifacts, order.config), tolerant=order.tolerant)
+        contents = {file: (file, tree) for file, tree in prepared.attached.items()}
+        contents |= {draft.file: (draft.source, draft.tree) for draft in drafts}
+        used = [one.artifact for one in stands if one.artifact.file in prepared.attached]
+        verified = verify_built([*made, *used], stage, contents, prepared=prepared, order=order, machines=machines)
         stage.commit(artifacts, clean=order.clean)
+    kept = {draft.file: _kept(draft, prepared) for draft in drafts}
+    if not order.split:
+        _remember(made, kept, prepared, order, machines)
     return Report(
         output=str(order.output),
         artifacts=tuple(artifacts),
-        findings=(*prepared.findings, *zipped),
-        left_out=prepared.left_out,
+        findings=(*prepared.findings, *zipped, *verified.findings),
+        left_out={**prepared.left_out} | {one.artifact.file: one.left_out for one in stands if one.left_out},
+        kept={file: of_file for file, of_file in kept.items() if of_file}
+        | {one.artifact.file: one.kept for one in stands if one.kept},
         cached=sum(len(one.segments) - one.fresh for one in prepared.installed.values()),
         installed=sum(one.fresh for one in prepared.installed.values()),
         seconds=time.monotonic() - started,
-        targets=tuple(map(str, prepared.plan.targets)),
+        targets=tuple(map(str, prepared.whole.targets)),
+        verification=verified.verification,
+        unverified=verified.why_not,
     )
+
+
+def _written(draft: _Draft, stage: Stage, earlier: Earlier | None, order: Order) -> Written:
+    """The archive of a draft, which is left where it stands when it would have the same bytes."""
+    if earlier is not None and earlier.artifact.content_digest == draft.tree.content_digest:
+        same = earlier.artifact.provenance.compressor == COMPRESSOR and earlier.epoch == order.epoch
+        if same and earlier.stands():
+            return Written(sha256=earlier.artifact.sha256, size=earlier.artifact.zipped_size)
+    return stage.write(draft.file, draft.tree.members, epoch=order.epoch)
+
+
+def _remember(
+    made: Iterable[Artifact],
+    kept: Mapping[str, tuple[Kept, ...]],
+    prepared: Prepared,
+    order: Order,
+    machines: Machines,
+) -> None:
+    """For the next build into this folder, what these artifacts were made from."""
+    known = []
+    for artifact in made:
+        with recording() as ledger:
+            note(order.output / artifact.file)
+        sources, archive = take(prepared.ledgers[artifact.file]), take(ledger)
+        if sources is not None and archive is not None:
+            adopt(sources | archive)
+            known.append(
+                Earlier(
+                    fingerprint=prepared.fingerprints[artifact.file],
+                    sources=sources,
+                    archive=archive,
+                    artifact=artifact,
+                    epoch=order.epoch,
+                    kept=kept[artifact.file],
+                    left_out=prepared.left_out.get(artifact.file, ()),
+                )
+            )
+    remember(machines.cache, order.output, known)
 
 
 def propose_split(order: Order, machines: Machines) -> tuple[SplitPart, ...]:
@@ -82,6 +150,8 @@ class _Draft:
 
     name: str
     file: str
+    source: str
+    """The artifact file of the plan that it is, or is a part of."""
     kind: Kind
     target: Target
     tree: Tree
@@ -98,11 +168,12 @@ def _drafts(prepared: Prepared, order: Order) -> Iterator[_Draft]:
             name = layer.name if len(parts) == 1 else f"{layer.name}-{number}"
             if name != layer.name and name in order.config.layers:
                 raise UsageError(f'{layer.file} would be split into "{name}", which is a layer of its own')
-            yield _Draft(name=name, file=f"{name}.zip", kind="layer", target=layer.target, tree=part)
+            yield _Draft(name=name, file=f"{name}.zip", source=layer.file, kind="layer", target=layer.target, tree=part)
     for function in prepared.plan.functions:
         yield _Draft(
             name=function.name,
             file=function.file,
+            source=function.file,
             kind=function.kind,
             target=function.target,
             tree=prepared.trees[function.file],
@@ -116,8 +187,14 @@ def _drafts(prepared: Prepared, order: Order) -> Iterator[_Draft]:
         )
 
 
+def _kept(draft: _Draft, prepared: Prepared) -> tuple[Kept, ...]:
+    """What is kept by evidence in this part of an artifact of the plan."""
+    names = {owner.partition(" ")[0] for owner in draft.tree.shares()}
+    return tuple(one for one in prepared.kept.get(draft.source, ()) if one.distribution in names)
+
+
 def _artifact(draft: _Draft, written: Written, prepared: Prepared, machines: Machines) -> Artifact:
-    installed = prepared.installed[draft.target]
+    installed, stripped = prepared.installed[draft.target], prepared.stripped.get(draft.target)
     return Artifact(
         name=draft.name,
         file=draft.file,
@@ -133,11 +210,16 @@ def _artifact(draft: _Draft, written: Written, prepared: Prepared, machines: Mac
         unzipped_size=draft.tree.unzipped_size,
         files=len(draft.tree.entries),
         source_size=draft.tree.shares().get(SOURCES, 0),
-        distributions=distribution_shares(draft.tree),
+        distributions=distribution_shares(draft.tree, draft.target.runtime.python, layer=draft.kind == "layer"),
         provenance=Provenance(
             builder=installed.builder,
             image_digest=installed.image.digest if installed.image else None,
             uv=machines.uv_version,
             compressor=COMPRESSOR,
+            bytecode=prepared.interpreters.get(draft.source),
+            strip=stripped.version if stripped else None,
         ),
+        bytecode_size=bytecode_size(draft.tree) if draft.source in prepared.interpreters else 0,
+        symbols=stripped_symbols(draft.tree, stripped.saved, stripped.restored) if stripped else None,
+        part_of=draft.source.removesuffix(".zip") if draft.file != draft.source else None,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from lambdabuild.builders.base import Builder
 from lambdabuild.cache import Cache
@@ -12,6 +14,12 @@ from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Listener
 from lambdabuild.model.plan import Plan
 from lambdabuild.steps.resolve import Resolver
+
+if TYPE_CHECKING:
+    from lambdabuild.builders.sandbox import Sandboxes
+
+Verify = Literal["auto", "always", "never"]
+"""``auto``: where the builder is Docker's and the image is at hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,8 @@ class Order:
     epoch: int | None
     """SOURCE_DATE_EPOCH."""
     today: date
+    verify: Verify = "never"
+    """Whether archives are tried before they are published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +54,5 @@ class Machines:
     cache: Cache
     uv_version: str
     listen: Listener
+    sandboxes: Callable[[], Sandboxes] | None = None
+    """Where archives are tried, made when it is needed; raises MachineError when there is no engine."""

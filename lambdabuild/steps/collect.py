@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.errors import UsageError
+from lambdabuild.ledger import note
 from lambdabuild.model.handler import find_handler_problem, find_syntax_problem, split_handler
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.reachable import SUFFIX, data_of, reach
@@ -52,17 +53,17 @@ def collect_sources(project: Path, sources: Sources, *, output: Path) -> Collect
     that file; else the handler's top-level package or module. Raises UsageError when the handler is not there,
     PolicyError for what may not be packaged.
     """
-    place = _locate(project, sources)
-    if place.packaged == place.handler:
-        return Collected(members=(_lone_member(place.handler, place.base),), left_out=())
-    ground = _survey(project, sources, place)
-    files = tuple(each_file(ground, output=output))
-    taken = _reachable(files, place, sources) if sources.reachable else files
-    left_out = {file.relative for file in files} - {file.relative for file in taken}
-    return Collected(
-        members=tuple(_member(file.path, file.relative) for file in taken),
-        left_out=tuple(sorted(path for path in left_out if path.endswith(SUFFIX))),
-    )
+    files, left_out = _select(project, sources, output=output)
+    return Collected(members=tuple(_member(path, relative) for path, relative in files), left_out=left_out)
+
+
+def read_modules(project: Path, sources: Sources, *, output: Path) -> Iterator[tuple[str, bytes]]:
+    """Path and content of the modules among what ``collect_sources`` takes, which is not packed for it.
+
+    Raises as that does.
+    """
+    files, _ = _select(project, sources, output=output)
+    yield from ((relative, _read(path)) for path, relative in files if relative.endswith(SUFFIX))
 
 
 def collect_code(
@@ -83,13 +84,28 @@ def collect_code(
             ground = survey(project, path.parent, path, exclude=exclude, keep=keep, gitignore=gitignore)
             members += (_member(file.path, file.relative) for file in each_file(ground, output=output))
         elif path.is_file():
-            members.append(_lone_member(path, project, name=path.name))
+            members.append(_member(*_lone(path, project, name=path.name)))
         else:
             raise UsageError(
                 f'{owner}.code[{number}] = "{name}": {path} does not exist',
                 hint="code lists folders and files relative to pyproject.toml",
             )
     return tuple(members)
+
+
+def _select(project: Path, sources: Sources, *, output: Path) -> tuple[list[tuple[Path, str]], tuple[str, ...]]:
+    """The files of a function with their paths in the archive, and the modules that its handler does not reach."""
+    place = _locate(project, sources)
+    if place.packaged == place.handler:
+        return [_lone(place.handler, place.base)], ()
+    ground = _survey(project, sources, place)
+    files = tuple(each_file(ground, output=output))
+    taken = _reachable(files, place, sources) if sources.reachable else files
+    left_out = {file.relative for file in files} - {file.relative for file in taken}
+    return (
+        [(file.path, file.relative) for file in taken],
+        tuple(sorted(path for path in left_out if path.endswith(SUFFIX))),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +128,11 @@ def _locate(project: Path, sources: Sources) -> _Place:
     elif "/" in sources.handler:
         roots = [project]
     else:
+        note(project / "src")
         roots = [root for root in (project / "src", project) if root.is_dir()]
     for root in roots:
         for handler in (root / module / "__init__.py", root / f"{module}.py"):  # in the order in which Python looks
+            note(handler)
             if handler.is_file():
                 return _Place(base=root, packaged=_packaged(root, handler, sources), handler=handler)
     raise UsageError(
@@ -169,11 +187,11 @@ def _reachable(files: Iterable[SourceFile], place: _Place, sources: Sources) -> 
     return tuple(file for path, file in by_path.items() if path in taken)
 
 
-def _lone_member(path: Path, base: Path, *, name: str | None = None) -> Member:
+def _lone(path: Path, base: Path, *, name: str | None = None) -> tuple[Path, str]:
     """A file that is asked for by name: patterns do not matter to it."""
     if path.is_symlink():
         check_link(path, (base.resolve(),))
-    return _member(path, name or path.relative_to(base).as_posix())
+    return path, name or path.relative_to(base).as_posix()
 
 
 def _member(path: Path, relative: str) -> Member:
@@ -184,6 +202,7 @@ def _member(path: Path, relative: str) -> Member:
 
 
 def _read(path: Path) -> bytes:
+    note(path)
     try:
         return path.read_bytes()
     except OSError as error:

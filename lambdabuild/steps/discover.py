@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from lambdabuild import configfile
+from lambdabuild.ledger import note
 from lambdabuild.model.config import FunctionConfig
 from lambdabuild.model.needs import NOTHING, Needs, Required, Script
 
@@ -24,9 +25,12 @@ def find_needs(project: Path, function: FunctionConfig) -> Needs | None:
     is_file = function.folder is None and function.source is None and "/" in function.handler
     if is_file:
         script = project / f"{module}.py"
+        note(script)
         if script.is_file() and _SCRIPT.search(configfile.read_text(script)):
             return Script(file=f"{module}.py")
     folder = function.folder if function.folder is not None else module.rpartition("/")[0] if is_file else None
-    if folder is not None and (project / folder / _REQUIREMENTS).is_file():
-        return Required(file=f"{folder}/{_REQUIREMENTS}")
+    if folder is not None:
+        note(project / folder / _REQUIREMENTS)
+        if (project / folder / _REQUIREMENTS).is_file():
+            return Required(file=f"{folder}/{_REQUIREMENTS}")
     return NOTHING if configfile.has_no_dependencies(project) else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from lambdabuild.builders.base import Builder, Image, Installation
 from lambdabuild.cache import Cache
@@ -13,6 +15,9 @@ from lambdabuild.model.segment import Segment, segment_key
 from lambdabuild.model.target import Target
 from lambdabuild.segments import make_segments
 from lambdabuild.zipformat import COMPRESSOR
+
+
+_IMAGES = "images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +31,38 @@ class Installed:
     """What they were installed in."""
     fresh: int
     """How many were not in the cache."""
+    asked: bool = False
+    """Whether the builder was asked for anything."""
 
 
 def install(
-    pins: Sequence[Pin], target: Target, *, builder: Builder, cache: Cache, uv_version: str, listen: Listener
+    pins: Sequence[Pin],
+    target: Target,
+    *,
+    builder: Builder,
+    cache: Cache,
+    uv_version: str,
+    listen: Listener,
+    refresh: bool = False,
 ) -> Installed:
     """The segment of every pin.
 
+    Where the cache has them all for the image that was used last, no engine is asked for it; with ``refresh`` it is.
     Raises what ``Builder.install`` raises, and PolicyError when what was installed is not what a RECORD claims.
     """
     if not pins:
         return Installed(segments={}, builder="none", image=None, fresh=0)
+    place = hashlib.sha256(f"{builder.place} {target}".encode()).hexdigest()
+    used = None if refresh else _recall(cache, place)
+    if used is not None:
+        keys = _keys(pins, target, uv_version, used[1])
+        segments = {pin: segment for pin, key in keys.items() if (segment := cache.find(key)) is not None}
+        if len(segments) == len(pins):
+            return Installed(segments=segments, builder=used[0], image=used[1], fresh=0)
     image = builder.image(target, listen=listen)
-    digest = image.digest if image else None
-    keys = {pin: segment_key(pin, target, uv=uv_version, compressor=COMPRESSOR, image=digest) for pin in pins}
+    if image is not None:
+        _remember(cache, place, builder.name, image)
+    keys = _keys(pins, target, uv_version, image)
     segments = {pin: segment for pin, key in keys.items() if (segment := cache.find(key)) is not None}
     missing = [pin for pin in pins if pin not in segments]
     made: dict[Pin, Segment] = {}
@@ -52,7 +75,25 @@ def install(
             segments |= {pin: segment for pin in missing if (segment := cache.find(keys[pin])) is not None}
             missing = [pin for pin in missing if pin not in segments]
             made = _install(missing, keys, target, builder=builder, cache=cache, listen=listen)
-    return Installed(segments=segments | made, builder=builder.name, image=image, fresh=len(made))
+    return Installed(segments=segments | made, builder=builder.name, image=image, fresh=len(made), asked=True)
+
+
+def _keys(pins: Sequence[Pin], target: Target, uv_version: str, image: Image | None) -> dict[Pin, str]:
+    digest = image.digest if image else None
+    return {pin: segment_key(pin, target, uv=uv_version, compressor=COMPRESSOR, image=digest) for pin in pins}
+
+
+def _recall(cache: Cache, place: str) -> tuple[str, Image] | None:
+    """The builder that installed here last, and its image."""
+    try:
+        document = json.loads(cache.find_text(_IMAGES, place) or "")
+        return document["builder"], Image(**document["image"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _remember(cache: Cache, place: str, builder: str, image: Image) -> None:
+    cache.store_text(_IMAGES, place, json.dumps({"builder": builder, "image": asdict(image)}))
 
 
 def _install(

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lambdabuild import __version__
@@ -40,6 +40,8 @@ class Stage:
     folder: Path
     earlier: tuple[Artifact, ...]
     """What the manifest of earlier builds tells of."""
+    borrowed: set[str] = field(default_factory=set)
+    """Archives that are here only to be read."""
 
     def write(self, file: str, members: Iterable[Member], *, epoch: int | None) -> Written:
         """Write an archive, and read it back.
@@ -59,14 +61,25 @@ class Stage:
             raise MachineError(f"{self.output / file} did not read back as it was written", hint="check the disk")
         return Written(sha256=claimed, size=path.stat().st_size)
 
+    def borrow(self, file: str) -> None:
+        """Have an archive that stands in the output folder here, too, for as long as the stage lasts."""
+        if (self.folder / file).exists():
+            return
+        try:
+            os.link(self.output / file, self.folder / file)
+        except OSError:  # a disk without hard links
+            shutil.copyfile(self.output / file, self.folder / file)
+        self.borrowed.add(file)
+
     def commit(self, artifacts: Collection[Artifact], *, clean: bool) -> None:
-        """Move the archives to their places and write the manifest: these artifacts and, unless ``clean``, the earlier
-        ones that still stand. ``clean`` removes the earlier ones.
+        """Move the archives that were written to their places, and write the manifest: these artifacts and, unless
+        ``clean``, the earlier ones that still stand. ``clean`` removes the earlier ones.
 
         Raises UsageError, before anything is moved, when a folder stands where an archive goes.
         """
         made = {artifact.file for artifact in artifacts}
-        for file in sorted(made):
+        written = {file for file in made if file not in self.borrowed and (self.folder / file).exists()}
+        for file in sorted(written):
             if (self.output / file).is_dir():
                 raise UsageError(
                     f"{self.output / file} is a folder, and an artifact goes there",
@@ -77,7 +90,7 @@ class Stage:
         manifest = self.folder / MANIFEST
         document = manifest_document([*artifacts, *kept], version=__version__)
         manifest.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        for name in (*sorted(made), MANIFEST):
+        for name in (*sorted(written), MANIFEST):
             (self.folder / name).replace(self.output / name)
         if clean:
             for artifact in earlier:

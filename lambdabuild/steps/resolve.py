@@ -13,7 +13,7 @@ from lambdabuild.builders.trees import folder_digest
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, PolicyError, UsageError
 from lambdabuild.ledger import note
-from lambdabuild.lockinputs import lock_inputs
+from lambdabuild.lockinputs import file_digest, lock_inputs
 from lambdabuild.model.credentials import Grant, grants_in, signed, without_userinfo
 from lambdabuild.model.forwarding import forwarded_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
@@ -115,6 +115,7 @@ class Resolver:
         """A resolution of requirements, kept until what went into it changes; ``what`` names them in messages."""
         settings = configfile.read_toml(self.project / configfile.PYPROJECT).get("tool", {}).get("uv", {})
         inputs = [
+            str(self.project),  # local paths are relative to it
             *(f"{path.name}\0{configfile.read_text(path)}" for path in files),
             stdin or "",
             str(target),
@@ -134,10 +135,13 @@ class Resolver:
         return text
 
     def _stamp(self, pylock: str) -> str:
-        """A comment that tells the content of the folders in a resolution: what they require may change with it."""
+        """A comment that tells the content of the folders and files in a resolution: it changes with them."""
         packages = configfile.parse_toml(pylock, origin="uv").get("packages", ())
         folders = (self.project / package["directory"]["path"] for package in packages if "directory" in package)
-        return f"# {' '.join(map(folder_digest, folders))}\n"
+        archives = [package["archive"] for package in packages if "archive" in package]
+        files = (self.project / archive["path"] for archive in archives if "path" in archive)
+        digests = [*map(folder_digest, folders), *map(file_digest, files)]
+        return f"# {' '.join(digests)}\n"
 
     def _grants(self, needs: Needs) -> tuple[Grant, ...]:
         """The logins that stand in the requirements themselves, which a kept resolution does not hold."""

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
+import marshal
+import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from lambdabuild import uv
-from lambdabuild.builders.base import Builder, Image, Installation, InstalledFile
+from lambdabuild.builders.base import (
+    Builder,
+    Image,
+    Installation,
+    InstalledFile,
+    Kind,
+    Outcome,
+    Transformation,
+    Transformed,
+    Untransformed,
+)
 from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.paths import check_path
@@ -25,17 +39,26 @@ class FakeBuilder(Builder):
     """Installs wheels that it finds by URL or path. Where two wheels meet the last wins, as chance has it with uv."""
 
     name = "fake"
+    place = "nowhere"
 
-    def __init__(self, wheels: Mapping[str, Wheel], *, image: Image | None = None) -> None:
+    def __init__(
+        self, wheels: Mapping[str, Wheel], *, image: Image | None = None, libraries: frozenset[str] | None = None
+    ) -> None:
         self._wheels = wheels
         self._image = image
+        self._libraries = libraries
         self.orders: list[Installation] = []
         """What was installed, in order."""
+        self.transformed: list[list[str]] = []
+        """The paths of what was transformed, in order."""
         self.open = 0
         """Installations whose context was not left."""
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         return self._image
+
+    def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
+        return self._libraries
 
     @contextmanager
     def install(self, order: Installation, *, listen: Listener) -> Iterator[Iterator[InstalledFile]]:
@@ -45,6 +68,22 @@ class FakeBuilder(Builder):
         try:
             rooms = [self._installed(pins, order.target, listen) for pins in order.rooms]
             yield _files(rooms)
+        finally:
+            self.open -= 1
+
+    def transformer(self, kind: Kind, target: Target, *, listen: Listener) -> str:
+        return f"fake {kind}"
+
+    @contextmanager
+    def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:
+        """Bytecode is this interpreter's; symbols are what stands between ``[`` and ``]``, and ``BRITTLE`` breaks."""
+        files = list(order.files)
+        self.transformed.append([file.path for file in files if not file.beside])
+        self.open += 1
+        try:
+            make = _compiled if order.kind == "compile" else _stripped
+            made = (one for file in files if not file.beside and (one := make(file)) is not None)
+            yield Outcome(version=platform.python_version() if order.kind == "compile" else "fake strip", files=made)
         finally:
             self.open -= 1
 
@@ -62,6 +101,24 @@ class FakeBuilder(Builder):
         if wheel.sha256 != pin.sha256:
             raise uv.failure(PHASE, hash_mismatch(pin, wheel.sha256))
         return wheel
+
+
+def _compiled(file: Untransformed) -> Transformed:
+    try:
+        code = compile(file.content, f"/{file.path}", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return Transformed(room=file.room, path=file.path, note=f"line {error.lineno}: {error.msg}")
+    head = importlib.util.MAGIC_NUMBER + b"\1\0\0\0" + importlib.util.source_hash(file.content)
+    return Transformed(room=file.room, path=file.path, content=head + marshal.dumps(code))
+
+
+def _stripped(file: Untransformed) -> Transformed | None:
+    content = re.sub(rb"\[.*?\]", b"", file.content)
+    if content == file.content:
+        return None
+    if b"BRITTLE" in content:
+        return Transformed(room=file.room, path=file.path, note="it would break")
+    return Transformed(room=file.room, path=file.path, content=content)
 
 
 def _files(rooms: Sequence[Room]) -> Iterator[InstalledFile]:

@@ -6,6 +6,8 @@ containers is an address that they reach. One that needs a Docker Engine is mark
 
 from __future__ import annotations
 
+import importlib.util
+import marshal
 import platform
 import sys
 import textwrap
@@ -18,7 +20,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from lambdabuild.builders.base import Builder, Installation, InstalledFile
+from lambdabuild.builders.base import (
+    Builder,
+    Installation,
+    InstalledFile,
+    Transformation,
+    Transformed,
+    Untransformed,
+)
 from lambdabuild.builders.host import HostBuilder
 from lambdabuild.errors import BuildError, MachineError, PolicyError
 from lambdabuild.model.events import Event, ignore
@@ -304,6 +313,71 @@ def test_the_host_compiles_nothing(place: Place, tmp_path_factory: pytest.TempPa
     assert caught.value.message == f"inner 1.0 compiles to {told} on this machine, which is not {OTHER}"
     assert caught.value.hint == "build in the Lambda image: --builder docker"
     assert place.left() == []
+
+
+HERE_TARGET = target(f"{sys.version_info.major}.{sys.version_info.minor}")
+"""The runtime whose bytecode this interpreter makes."""
+SOURCE = b"import os\n\n\ndef where(a, b=(1, 'two')):\n    return __file__ in {'x', 'y'}\n"
+
+
+def compiled(place: Place, *files: tuple[int, str, bytes]) -> dict[tuple[int, str], Transformed]:
+    """What becomes of Python files, by room and path."""
+    given = (Untransformed(room=room, path=path, content=content) for room, path, content in files)
+    order = Transformation(kind="compile", target=HERE_TARGET, files=given)
+    with place.builder.transform(order, listen=ignore) as outcome:
+        assert outcome.version == platform.python_version()
+        return {(file.room, file.path): file for file in outcome.files}
+
+
+def test_bytecode(place: Place) -> None:
+    made = compiled(place, (0, "opt/python/one.py", SOURCE), (1, "opt/python/one.py", b"ONE = 1\n"))
+    assert made.keys() == {(0, "opt/python/one.py"), (1, "opt/python/one.py")}
+    content = made[0, "opt/python/one.py"].content
+    assert content is not None
+    # PEP 552: the magic number, flags that say "by hash, never checked", the hash of the source.
+    assert content[:16] == importlib.util.MAGIC_NUMBER + b"\1\0\0\0" + importlib.util.source_hash(SOURCE)
+    code = marshal.loads(content[16:])
+    assert code.co_filename == "/opt/python/one.py"
+    assert code == compile(SOURCE, "/opt/python/one.py", "exec", dont_inherit=True)
+
+
+def test_bytecode_does_not_depend_on_other_files(place: Place) -> None:
+    alone = compiled(place, (0, "var/task/a.py", SOURCE))[0, "var/task/a.py"]
+    others = [(0, f"var/task/b{number}.py", SOURCE + b"x = 'where', 'two', 1.5, b'%d'\n") for number in range(20)]
+    among = compiled(place, *others, (1, "var/task/a.py", SOURCE))[1, "var/task/a.py"]
+    assert alone.content == among.content
+
+
+def test_what_does_not_compile_has_a_note(place: Place) -> None:
+    made = compiled(place, (0, "var/task/old.py", b"ok = 1\nprint 1\n"), (0, "var/task/new.py", b"print(1)\n"))
+    assert made[0, "var/task/old.py"].content is None
+    assert str(made[0, "var/task/old.py"].note).startswith("line 2: Missing parentheses in call to 'print'")
+    assert made[0, "var/task/new.py"].note is None
+
+
+def test_a_transformation_cleans_up(place: Place) -> None:
+    order = Transformation(
+        kind="compile", target=HERE_TARGET, files=[Untransformed(room=0, path="a.py", content=SOURCE)]
+    )
+    with pytest.raises(ZeroDivisionError), place.builder.transform(order, listen=ignore):
+        assert place.left() != []
+        raise ZeroDivisionError
+    assert place.left() == []
+
+
+def test_the_transformer_has_a_name(place: Place) -> None:
+    named = place.builder.transformer("compile", HERE_TARGET, listen=ignore)
+    assert named == place.builder.transformer("compile", HERE_TARGET, listen=ignore)
+
+
+@pytest.mark.parametrize("place", ["host"], indirect=True)
+def test_the_host_strips_no_symbols(place: Place) -> None:
+    with pytest.raises(BuildError) as caught:
+        place.builder.transformer("strip", PY313, listen=ignore)
+    assert str(caught.value) == (
+        "symbols for python3.13 x86_64 are stripped by its own binutils, and the host builder has none\n"
+        "  hint: build in the Lambda image (--builder docker), or leave out strip-symbols"
+    )
 
 
 def said(text: str) -> str:

@@ -31,6 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, lambdabuild: Callable) -> 
         "installing 1 distribution for python3.13 x86_64 in the image",
         "building docopt 0.6.2 from source",
         "writing archives",
+        "trying 2 modules in the python3.13 image",
     ],
 )
 def test_interrupted(

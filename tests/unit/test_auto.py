@@ -41,7 +41,10 @@ class Offered:
         self.made: list[str] = []
         self.notices: list[str] = []
         self.auto = AutoBuilder(
-            docker=lambda: self._make(self.docker), host=lambda: self._make(self.host), notice=self.notices.append
+            docker=lambda: self._make(self.docker),
+            host=lambda: self._make(self.host),
+            place="docker here",
+            notice=self.notices.append,
         )
 
     def _make(self, builder: FakeBuilder) -> Builder:
@@ -55,7 +58,7 @@ class Offered:
 
 def test_nothing_is_made_before_it_is_needed() -> None:
     offered = Offered(Docker({}))
-    assert offered.auto.name == "auto"
+    assert (offered.auto.name, offered.auto.place) == ("auto", "auto docker here")
     assert offered.made == []
 
 

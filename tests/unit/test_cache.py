@@ -298,6 +298,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
 
 IMPORTS = """
 from pathlib import Path
+import lambdabuild.segmentfile
 from lambdabuild.cache import Cache
 from lambdabuild.errors import MachineError
 """

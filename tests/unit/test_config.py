@@ -32,6 +32,7 @@ from lambdabuild.model.configfunction import SOURCES
 from lambdabuild.model.configlayer import LAYOUTS
 from lambdabuild.model.configvalues import find_image_problem
 from lambdabuild.model.target import ARCHITECTURES
+from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
 from lambdabuild.model.typed import find_near, key_path, kind, quote
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
@@ -100,6 +101,11 @@ architecture = "arm64"
 output = "build/zips"
 image = "mirror.example/lambda/python:{python}-{architecture}"
 direct-upload = true
+dist-info = "strip"
+tests = "keep"
+strip-symbols = true
+bytecode = "compile"
+strict = true
 gitignore = false
 exclude = ["*.md", "!README.md"]
 keep = ["tests/data/"]
@@ -161,6 +167,9 @@ FULL_CONFIG = ProjectConfig(
     gitignore=False,
     exclude=("*.md", "!README.md"),
     keep=("tests/data/",),
+    slimming=Slimming(dist_info="strip", tests="keep"),
+    transforms=Transforms(strip_symbols=True, bytecode="compile"),
+    strict=True,
     layers={
         "zebra": LayerConfig(
             name="zebra",
@@ -253,6 +262,15 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
     "source in a hidden directory": (function('source = ".fn/x"'), with_function(source=".fn/x")),
     "no layers": (function("layers = []"), with_function(layers=())),
     "the default layer": (function('layers = ["layer"]'), with_function(layers=("layer",))),
+    "metadata kept": (table('dist-info = "keep"'), default_config(slimming=Slimming(dist_info="keep"))),
+    "tests stripped": (table('tests = "strip"'), default_config(slimming=Slimming(tests="strip"))),
+    "symbols stripped": (table("strip-symbols = true"), default_config(transforms=Transforms(strip_symbols=True))),
+    "compiled": (table('bytecode = "compile"'), default_config(transforms=Transforms(bytecode="compile"))),
+    "strict": (table("strict = true"), default_config(strict=True)),
+    "treatment as it is anyway": (
+        table('dist-info = "auto"\ntests = "auto"\nstrip-symbols = false\nbytecode = "strip"\nstrict = false'),
+        default_config(),
+    ),
     "sources are not git's": (table("gitignore = true"), default_config()),
     "requirements of a file": (layer('requirements = "./reqs//base.in"'), with_layer(requirements="reqs/base.in")),
     "requirements of a file named as a distribution": (
@@ -336,8 +354,8 @@ BAD: dict[str, tuple[str, list[str]]] = {
         [
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
             'tool.lambdabuild.direct_upload: unknown key; did you mean "direct-upload"?',
-            "tool.lambdabuild.zip: unknown key; known keys: architecture, direct-upload, exclude, functions, "
-            "gitignore, image, keep, layers, output, python",
+            "tool.lambdabuild.zip: unknown key; known keys: architecture, bytecode, direct-upload, dist-info, "
+            "exclude, functions, gitignore, image, keep, layers, output, python, strict, strip-symbols, tests",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
@@ -600,10 +618,16 @@ BAD: dict[str, tuple[str, list[str]]] = {
     ),
     "words that are no choices": (
         lines(
+            table('dist-info = "striped"\ntests = "none"\nstrip-symbols = "yes"\nbytecode = true\nstrict = 1'),
             layer('layout = "site_packages"\nboto3 = true'),
             function('sources = "some"\nboto3 = "Runtime"\ngitignore = "no"'),
         ),
         [
+            'tool.lambdabuild.dist-info: "striped" is no choice; did you mean "strip"?',
+            'tool.lambdabuild.tests: "none" is no choice; expected one of "auto", "strip", "keep"',
+            "tool.lambdabuild.strip-symbols: expected a boolean, found a string",
+            "tool.lambdabuild.bytecode: expected a string, found a boolean",
+            "tool.lambdabuild.strict: expected a boolean, found an integer",
             "tool.lambdabuild.layers.deps.boto3: expected a string, found a boolean",
             'tool.lambdabuild.layers.deps.layout: "site_packages" is no choice; did you mean "site-packages"?',
             'tool.lambdabuild.functions.api.sources: "some" is no choice; expected one of "all", "reachable"',
@@ -987,7 +1011,7 @@ SCALARS = (
     | st.floats(0, 1)
     | TEXT
     | st.sampled_from(("a.b", "a/b.c", "a::b.c", "deps", "3.13", "arm64", "a==1", "a@ b", " a", "pylock.toml", ARN))
-    | st.sampled_from((*LAYOUTS, *SOURCES, *BOTO3))
+    | st.sampled_from((*LAYOUTS, *SOURCES, *BOTO3, *MODES, *BYTECODE))
 )
 VALUES = SCALARS | st.lists(SCALARS, max_size=3)
 TABLES = st.dictionaries(st.sampled_from((*LAYER_KEYS, *FUNCTION_KEYS, "handlr")), VALUES, max_size=4)
@@ -1028,6 +1052,11 @@ def test_schema_knows_the_runtimes_and_the_defaults() -> None:
         "output": config.output,
         "image": "public.ecr.aws/lambda/python:{python}",
         "direct-upload": config.direct_upload,
+        "dist-info": config.slimming.dist_info,
+        "tests": config.slimming.tests,
+        "strip-symbols": config.transforms.strip_symbols,
+        "bytecode": config.transforms.bytecode,
+        "strict": config.strict,
         "gitignore": config.gitignore,
     }
 
@@ -1038,6 +1067,8 @@ def test_schema_knows_the_choices_and_their_defaults() -> None:
     assert function["sources"]["enum"] == [*SOURCES]
     assert function["sources"]["default"] == FunctionConfig(name="x", handler="a.b").sources
     assert SCHEMA["definitions"]["boto3"]["enum"] == [*BOTO3]
+    assert SCHEMA["definitions"]["mode"]["enum"] == [*MODES]
+    assert SCHEMA["properties"]["bytecode"]["enum"] == [*BYTECODE]
 
 
 def test_schema_describes_every_key() -> None:

@@ -18,6 +18,8 @@ from lambdabuild.errors import PolicyError
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.report import ExternalLayer, Report, SplitPart, artifact_document
+from lambdabuild.model.slimming import Kept
+from lambdabuild.progress import Progress
 from lambdabuild.steps.validate import Checked
 from tests.samples import artifact
 
@@ -80,6 +82,18 @@ def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.err == TOLD_FINDINGS + LEFT_OUT
 
 
+def test_what_evidence_kept_is_told_in_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    one = Kept(distribution="one", kind="metadata", files=("a",), size=1_500, reasons=("a.py:1 looks up one",))
+    report = replace(REPORT, findings=(), left_out={}, kept={"layer.zip": (one,), "api.zip": (one, one)})
+    Console().report(report)
+    assert capsys.readouterr().err == (
+        "note: layer.zip keeps metadata of one (1.5 kB, a.py:1 looks up one)\n"
+        "note: api.zip keeps metadata of one and one (3.0 kB, a.py:1 looks up one); --json tells more\n"
+    )
+    Console(as_json=True).report(report)
+    assert capsys.readouterr().err == ""
+
+
 def test_external_layers_count_in_the_limit(capsys: pytest.CaptureFixture[str]) -> None:
     external = ExternalLayer(name="shared", arn="arn:shared:7", unzipped_size=131_072_000)
     api = replace(API, layers=("shared", "layer"), external_layers=(external,))
@@ -104,9 +118,12 @@ def test_a_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
             {"severity": "warning", "message": "three is odd", "hint": None},
         ],
         "left_out": {"api.zip": [f"m{number}.py" for number in range(9)], "web.zip": ["one.py", "two.py"]},
+        "kept": {},
         "distributions_cached": 2,
         "distributions_installed": 1,
         "seconds": 1.26,
+        "verification": None,
+        "unverified": None,
     }
     assert captured.out == json.dumps(json.loads(captured.out), indent=2) + "\n"
 
@@ -227,3 +244,33 @@ def test_a_terminal_sees_what_goes_on_and_keeps_what_counts() -> None:
     assert b"waiting for [a folder] 1.2 MB" in shown
     assert b"\x1b[" in shown
     assert shown.endswith(b"note: noted\r\n")
+
+
+class Clock:
+    """Tells the times that it is given, one after the other."""
+
+    def __init__(self, *times: float) -> None:
+        self._times = list(times)
+
+    def __call__(self) -> float:
+        return self._times.pop(0)
+
+
+def test_progress_for_programs_is_a_json_line_an_event(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(as_json=True, clock=Clock(0, 1, 1.05, 1.2))
+    progress.listen(Event(phase="resolve", text="reading the lock"))
+    for done in (1, 2, 3):
+        progress.listen(Event(phase="deflate", text="deflating", done=done, total=3))
+    captured = capsys.readouterr()
+    assert [json.loads(line) for line in captured.err.splitlines()] == [
+        {"event": "progress", "phase": "resolve", "text": "reading the lock", "done": None, "total": None},
+        {"event": "progress", "phase": "deflate", "text": "deflating", "done": 1, "total": 3},
+        {"event": "progress", "phase": "deflate", "text": "deflating", "done": 3, "total": 3},
+    ]
+
+
+def test_the_time_of_each_phase() -> None:
+    progress = Progress(clock=Clock(11, 14, 14.5, 20, 21))
+    for phase in ("resolve", "install", "resolve", "assemble"):
+        progress.listen(Event(phase=phase, text=phase))
+    assert progress.spent() == {"resolve": 3 + 5.5, "install": 0.5, "assemble": 1}

@@ -18,6 +18,7 @@ from lambdabuild.errors import BuildError, PolicyError
 from lambdabuild.model.events import Event, Listener, ignore
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Segment, parse_record
+from lambdabuild.model.target import Target
 from lambdabuild.model.wheels import NoWheel
 from lambdabuild.steps.install import Installed, install
 from lambdabuild.zipformat import DEFLATED, STORED
@@ -345,3 +346,43 @@ def test_of_builds_of_the_same_distribution_one_installs_and_the_others_wait(sho
     assert second.segments == first.result().segments
     assert shop.orders == []
     assert shop.events == [Event(phase="wait", text="waiting for another build that installs the same distributions")]
+
+
+class Looked(FakeBuilder):
+    """Counts how often it is asked for its image."""
+
+    looks = 0
+
+    def image(self, target: Target, *, listen: Listener) -> Image | None:
+        self.looks += 1
+        return super().image(target, listen=listen)
+
+
+def test_where_all_is_in_the_cache_no_engine_is_asked(shop: Shop) -> None:
+    one, two = shop.pin(wheel("one")), shop.pin(wheel("two"))
+    image = Image(reference="lambda:3.13", digest="sha256:" + "12" * 32)
+
+    def installed(builder: FakeBuilder, *pins: Pin, refresh: bool = False) -> Installed:
+        return install(
+            pins,
+            target(),
+            builder=builder,
+            cache=shop.cache,
+            uv_version="0.13.8",
+            listen=ignore,
+            refresh=refresh,
+        )
+
+    first, again = Looked(shop.wheels, image=image), Looked(shop.wheels, image=image)
+    assert installed(first, one).image == image
+    found = installed(again, one)
+    assert (found.image, found.builder, found.fresh) == (image, "fake", 0)
+    assert again.looks == 0
+    assert installed(again, one, refresh=True).image == image
+    assert again.looks == 1
+    newer = replace(image, digest="sha256:" + "34" * 32)
+    changed = Looked(shop.wheels, image=newer)
+    assert (installed(changed, one).image, changed.looks) == (image, 0)
+    both = installed(changed, one, two)
+    assert (both.image, both.fresh, changed.looks) == (newer, 2, 1)
+    assert (installed(changed, one).image, changed.looks) == (newer, 1)

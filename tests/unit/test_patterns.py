@@ -16,6 +16,7 @@ from lambdabuild.model.patterns import (
     parse_patterns,
     source_rules,
 )
+from lambdabuild.model.treatment import Slimming
 
 BOTH = ["a/__pycache__/b.cpython-313.pyc", "old.pyc", "a/old.pyo", "a-1.0.dist-info/METADATA", "a.egg-info/PKG-INFO"]
 
@@ -231,6 +232,45 @@ def test_git_agrees(tmp_path: Path, seed: int) -> None:
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
     rules = Rules(never=PatternList(), dropped=(parse_patterns(lines, origin="file"),))
     assert {file for file in files if rules.takes(file)} == {*listed} - {".gitignore", ""}, lines
+
+
+# Slimming
+
+METADATA = ["a-1.dist-info/METADATA", "b/a.egg-info/PKG-INFO"]
+TESTS = ["a/tests/b.py", "test/b/c.py"]
+
+
+@pytest.mark.parametrize(
+    ("slimming", "taken"),
+    [
+        (Slimming(), []),
+        (Slimming(dist_info="strip", tests="strip"), []),
+        (Slimming(dist_info="keep"), METADATA),
+        (Slimming(tests="keep"), TESTS),
+    ],
+)
+def test_what_slimming_takes_out(slimming: Slimming, taken: list[str]) -> None:
+    rules = distribution_rules(slimming=slimming)
+    paths = [*METADATA, *TESTS, "a/__pycache__/b.pyc"]
+    assert [path for path in paths if rules.takes(path)] == taken
+    assert [path for path in paths if rules.unslimmed().takes(path)] == METADATA + TESTS
+
+
+@pytest.mark.parametrize(
+    ("path", "removal"),
+    [
+        ("a/b.py", None),
+        ("a/tests/b.py", '"tests/" (slimming)'),
+        ("a/tests/__pycache__/b.pyc", '"tests/" (slimming)'),
+        ("a/__pycache__/tests/b.py", '"__pycache__/" (built in)'),
+        ("a/data/b.csv", '"data/" (exclude)'),
+        ("a/data/tests/b.csv", '"data/" (exclude)'),
+        ("a/tests/kept.py", None),
+    ],
+)
+def test_which_pattern_removes_a_file(path: str, removal: str | None) -> None:
+    found = distribution_rules(["data/"], ["kept.py"]).find_removal(path)
+    assert (str(found) if found else None) == removal
 
 
 # Reading them

@@ -21,6 +21,7 @@ from lambdabuild.model.plan import Plan
 from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.runtimes import Targets
+from lambdabuild.model.slimming import Kept
 from lambdabuild.pipeline.build import build, propose_split
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.steps.discover import find_needs
@@ -278,6 +279,113 @@ def test_distributions_that_collide(works: Works, index: Index) -> None:
     )
 
 
+# Slimming
+
+
+@pytest.fixture
+def asking(works: Works, index: Index) -> Works:
+    """On the index are three, which has tests, asks, which looks up its version, and tested, which imports one."""
+    index.add(wheel("three", files={"three.py": "", "three_tests/tests/a.py": "", "three/tests/b.py": ""}))
+    asks = "from importlib.metadata import version\nversion('three')\n"
+    index.add(wheel("asks", files={"asks.py": asks}, requires=["three"]))
+    index.add(wheel("tested", files={"tested.py": "import three.tests.b\n"}, requires=["three"]))
+    return works
+
+
+def test_what_code_needs_is_kept_and_told(asking: Works) -> None:
+    report = asking.configure("", '"asks", "tested"').layers()
+    assert asking.shop.members("layer.zip") == [
+        *("python/asks.py", "python/tested.py", "python/three-1.0.dist-info/METADATA", "python/three.py"),
+        "python/three/tests/b.py",
+    ]
+    assert report.kept == {
+        "layer.zip": (
+            Kept(
+                distribution="three",
+                kind="metadata",
+                files=("three-1.0.dist-info/METADATA",),
+                size=47,
+                reasons=("asks.py:2 looks up three",),
+            ),
+            Kept(
+                distribution="three",
+                kind="tests",
+                files=("three/tests/b.py",),
+                size=0,
+                reasons=("tested.py:1 imports three.tests.b",),
+            ),
+        )
+    }
+    assert asking.layers().kept == report.kept  # from the cache
+
+
+@pytest.mark.parametrize(
+    ("mode", "more"),
+    [
+        ("strip", []),
+        ("keep", [f"three-1.0.dist-info/{name}" for name in ("METADATA", "RECORD", "WHEEL")]),
+    ],
+)
+def test_metadata_without_regard_to_evidence(asking: Works, mode: str, more: list[str]) -> None:
+    report = asking.configure(f'[tool.lambdabuild]\ndist-info = "{mode}"\n', '"asks"').layers()
+    assert [path for path in asking.shop.members("layer.zip") if "/three-" in path] == [f"python/{one}" for one in more]
+    assert report.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "tests"), [("strip", []), ("keep", ["python/three/tests/b.py", "python/three_tests/tests/a.py"])]
+)
+def test_tests_without_regard_to_evidence(asking: Works, mode: str, tests: list[str]) -> None:
+    asking.configure(f'[tool.lambdabuild]\ntests = "{mode}"\n', '"tested"').layers()
+    assert [path for path in asking.shop.members("layer.zip") if "/tests/" in path] == tests
+
+
+def test_a_layer_is_the_same_whatever_else_is_made(asking: Works) -> None:
+    asks = "import importlib.metadata\nimportlib.metadata.version('three')\n"
+    asking.shop.write({"web.py": f"{asks}{HANDLER}", "ping.py": f"{asks}{HANDLER}"})
+    functions = "".join(f'[[functions.{name}]]\nhandler = "{name}.handler"\n' for name in ("web", "gone", "ping"))
+    asking.configure(f"{API}{functions}layers = []\n[[layers.layer]]\n", '"three"')
+    report = asking.layers()
+    assert report.kept["layer.zip"][0].reasons == ("web.py:2 looks up three",)
+
+    def plan_api(*given: Any, found: Any) -> Plan:
+        return plan_slim(*given[:2], ("api",), found)
+
+    beside_api = build(asking.order(plan_api), asking.machines)
+    assert artifact(beside_api, "layer.zip").sha256 == artifact(report, "layer.zip").sha256
+
+
+def test_a_function_brings_metadata_that_its_layers_lack(asking: Works) -> None:
+    asking.configure(f'{API}requirements = ["asks==1.0"]\n[[layers.layer]]\npackage = "shop"\n', '"three"')
+    report = asking.slim()
+    assert asking.shop.members("layer.zip") == ["python/three.py"]
+    assert asking.shop.members("api.zip") == ["api.py", "asks.py", "three-1.0.dist-info/METADATA"]
+    assert [kept.reasons for kept in report.kept["api.zip"]] == [("asks.py:2 looks up three",)]
+
+
+def test_a_function_keeps_metadata_that_its_layers_look_up(asking: Works, index: Index) -> None:
+    index.add(wheel("any", files={"any.py": "import importlib.metadata as m\ndef of(name): return m.version(name)\n"}))
+    asking.shop.write({"common/a.py": "import importlib.metadata\nimportlib.metadata.version('three')\n"})
+    tables = f'{API}requirements = ["three==1.0"]\n[[layers.layer]]\npackage = "shop"\ncode = ["common"]\n'
+    report = asking.configure(tables, '"any"').slim()
+    assert asking.shop.members("api.zip") == ["api.py", "three-1.0.dist-info/METADATA", "three.py"]
+    assert [kept.reasons for kept in report.kept["api.zip"]] == [
+        ("common/a.py:2 looks up three", "any.py:2 looks up any distribution")
+    ]
+
+
+def test_what_a_fat_function_needs_is_kept(asking: Works) -> None:
+    asking.shop.write({"api.py": f"import three.tests.b\n{HANDLER}"})
+    report = asking.configure(API, '"asks"').fat()
+    assert asking.shop.members("api-fat.zip") == [
+        *("api.py", "asks.py", "three-1.0.dist-info/METADATA", "three.py", "three/tests/b.py")
+    ]
+    assert [(kept.files, kept.reasons) for kept in report.kept["api-fat.zip"]] == [
+        (("three-1.0.dist-info/METADATA",), ("asks.py:2 looks up three",)),
+        (("three/tests/b.py",), ("api.py:1 imports three.tests.b",)),
+    ]
+
+
 # What happens on the way
 
 
@@ -371,3 +479,93 @@ def test_the_manifest_tells_of_the_run(works: Works) -> None:
     assert told["external_layers"] == [{"name": "shared", "arn": ARN, "unzipped_size": 5}]
     assert (told["handler"], told["runtime"], told["sha256"]) == ("api.handler", "python3.13", made.sha256)
     assert (told["builder"], told["image_digest"], told["uv_version"]) == ("fake", None, "0")
+
+
+# The path lint
+
+
+LINTED = """
+[[layers.deps]]
+requirements = ["hooked"]
+code = ["shop"]
+
+[[functions.api]]
+handler = "api.handler"
+source = "src"
+requirements = false
+"""
+LINTS = [
+    "deps.zip: hooked.pth of hooked 1.0 runs code whenever a function starts: import hooked (line 1)",
+    "deps.zip: modules of hooked 1.0 have names of the standard library's, and of each name only one can be imported: "
+    "sched.py",
+    "deps.zip: hooked 1.0 puts names at the top of the import path that hardly are its own: examples/",
+    "api.zip: shop/__init__.py hides modules of deps.zip: shop/shared.py",
+]
+LINT_HINTS = [
+    "Lambda's runtime runs the .pth files of a function and its layers; if this one is not wanted: "
+    'exclude = ["/hooked.pth"]',
+    'where nothing needs them: exclude = ["/sched.py"]',
+    'where nothing imports them: exclude = ["/examples/"]',
+    "without __init__.py the parts of a package join (https://peps.python.org/pep-0420/); "
+    "or put them into one artifact",
+]
+
+
+@pytest.fixture
+def linted(works: Works, index: Index) -> Works:
+    """Whatever can be said of import paths, in one project."""
+    names = ("hooked.py", "sched.py", "examples/__init__.py", "examples/a.py")
+    index.add(wheel("hooked", files={"hooked.pth": "import hooked\n", **dict.fromkeys(names, "")}))
+    works.shop.write({"shop/shared.py": "", "src/shop/__init__.py": "", "src/api.py": HANDLER})
+    return works
+
+
+def test_import_paths_are_looked_over(linted: Works) -> None:
+    report = linted.configure(LINTED).slim()
+    assert [(one.severity, one.message, one.hint) for one in report.findings] == [
+        ("warning", message, hint) for message, hint in zip(LINTS, LINT_HINTS, strict=True)
+    ]
+    assert files(report) == ["deps.zip", "api.zip"]
+
+
+def test_strict_makes_them_errors_and_earlier_artifacts_stand(linted: Works) -> None:
+    linted.configure(LINTED).slim()
+    earlier = {path.name: path.read_bytes() for path in linted.shop.output.iterdir()}
+    strict = linted.configure("[tool.lambdabuild]\nstrict = true\n" + LINTED)
+    linted.shop.write({"src/api.py": HANDLER + "# changed\n"})
+    with pytest.raises(PolicyError) as caught:
+        strict.slim()
+    assert caught.value.exit_code == 3
+    assert str(caught.value) == "\n".join(LINTS) + "\n  hint: " + "\n        ".join(LINT_HINTS)
+    assert {path.name: path.read_bytes() for path in linted.shop.output.iterdir()} == earlier
+    assert messages(strict.slim(tolerant=True)) == [f"warning: {message}" for message in LINTS]
+    assert {path.name: path.read_bytes() for path in linted.shop.output.iterdir()} != earlier
+
+
+def test_strict_covers_sources_that_hide_a_distribution(works: Works) -> None:
+    works.shop.write({"one.py": "MINE = 1\n", "two/__init__.py": ""})
+    strict = works.configure(
+        '[tool.lambdabuild]\nstrict = true\n[[functions.api]]\nhandler = "api.handler"\nsource = "."\n'
+        'include = ["/*.py", "/two/"]\n',
+        '"two"',
+    )
+    assert strict.refused(plan_fat) == (
+        "api-fat.zip: one.py of the sources hides the one of one 2.0\n"
+        "api-fat.zip: two/__init__.py of the sources hides two.py of two 1.0\n"
+        "  hint: rename the module, or exclude one of the two"
+    )
+
+
+def test_strict_leaves_other_warnings_what_they_are(works: Works) -> None:
+    layers = '[[layers.a]]\nrequirements = ["one==1.0"]\n[[layers.b]]\nrequirements = ["one==2.0"]\n'
+    strict = works.configure("[tool.lambdabuild]\nstrict = true\n" + layers + API + "requirements = false\n")
+    assert messages(strict.slim(today=LATE)) == [
+        "warning: python3.13 is deprecated since 2029-06-30: AWS patches it no more",
+        "warning: api: its layer a brings one 1.0, its layer b one 2.0; b's files win where they meet",
+    ]
+
+
+def test_strict_has_nothing_to_say_of_a_healthy_project(works: Works) -> None:
+    strict = works.configure("[tool.lambdabuild]\nstrict = true\n" + API, '"two"')
+    assert messages(strict.slim()) == []
+    assert messages(strict.fat()) == []

@@ -42,16 +42,25 @@ SHOP = configured(
         FunctionConfig(name="ping", handler="ping.handler", layers=()),
     ),
 )
-PANDAS = layer_plan("pandas", needs=Locked(only_groups=("pandas",)), exclude=("*.md", "*.pxd"), keep=("a/tests/", "b/"))
+OF_API = sources(handler="api.handler", source="functions/api", exclude=("*.md", "c/"), keep=("a/tests/", "d/"))
+OF_WORKER = sources(owner="functions.worker", handler="worker.handler", exclude=("*.md",), keep=("a/tests/",))
+PANDAS = layer_plan(
+    "pandas",
+    needs=Locked(only_groups=("pandas",)),
+    exclude=("*.md", "*.pxd"),
+    keep=("a/tests/", "b/"),
+    users=(OF_API,),
+)
 COMMON = layer_plan(
     "common",
     needs=Locked(groups=("web",), extras=("fast",)),
     code=("src/common",),
     exclude=("*.md",),
     keep=("a/tests/",),
+    users=(OF_API, OF_WORKER),
 )
 API = function_plan(
-    sources=sources(handler="api.handler", source="functions/api", exclude=("*.md", "c/"), keep=("a/tests/", "d/")),
+    sources=OF_API,
     attached=(PANDAS, COMMON),
     exclude=("*.md", "c/"),
     keep=("a/tests/", "d/"),
@@ -107,6 +116,25 @@ def test_what_else_a_layer_says() -> None:
     assert layer.target == target("3.12", "arm64")
     assert layer.root == "python/lib/python3.12/site-packages/"
     assert layer.leaves_sdk
+
+
+@pytest.mark.parametrize(
+    ("layers", "function", "uses"),
+    [
+        ((), FunctionConfig(name="api", handler="a.b"), True),
+        ((), FunctionConfig(name="api", handler="a.b", groups=("web",)), True),
+        ((), FunctionConfig(name="api", handler="a.b", requirements=()), False),
+        ((LayerConfig(name="layer"),), FunctionConfig(name="api", handler="a.b", requirements=()), True),
+        ((LayerConfig(name="layer"),), FunctionConfig(name="api", handler="a.b", layers=("layer",)), True),
+        ((LayerConfig(name="layer"),), FunctionConfig(name="api", handler="a.b", layers=()), False),
+    ],
+)
+def test_functions_whose_code_a_layer_serves(
+    layers: tuple[LayerConfig, ...], function: FunctionConfig, uses: bool
+) -> None:
+    config = configured(layers=layers, functions=(function,))
+    (layer,) = plan_layers(config, TARGETS, ()).layers
+    assert [user.owner for user in layer.users] == (["functions.api"] if uses else [])
 
 
 def test_external_layers_are_not_built() -> None:

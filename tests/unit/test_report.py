@@ -22,6 +22,7 @@ from lambdabuild.model.report import (
     parse_artifact,
     report_document,
 )
+from lambdabuild.model.slimming import Kept
 from lambdabuild.model.tree import SOURCES, overlaid, segment_tree, source_tree
 from tests.samples import artifact, member, segment
 
@@ -57,11 +58,15 @@ def test_an_artifact_as_a_document() -> None:
         "unzipped_size": 26_214_400,
         "files": 7,
         "source_size": 10,
-        "distributions": [{"name": "demo", "version": "1.0", "size": 26_214_400, "files": 7}],
+        "bytecode_size": 0,
+        "symbols": None,
+        "distributions": [{"name": "demo", "version": "1.0", "size": 26_214_400, "files": 7, "modules": []}],
         "builder": "docker",
         "image_digest": "sha256:" + "12" * 32,
         "uv_version": "0.13.8",
         "compressor": "none",
+        "bytecode_python": None,
+        "strip_version": None,
     }
 
 
@@ -75,9 +80,10 @@ def test_an_artifact_is_read_back(made: Any) -> None:
 
 def test_a_document_with_something_missing() -> None:
     document = artifact_document(FUNCTION)
-    older = {name: value for name, value in document.items() if name != "external_layers"}
+    newer = {"external_layers", "bytecode_size", "symbols", "bytecode_python", "strip_version"}
+    older = {name: value for name, value in document.items() if name not in newer}
     assert parse_artifact(older) == replace(FUNCTION, external_layers=())
-    for key in document.keys() - {"sha256_base64", "external_layers"}:
+    for key in document.keys() - newer - {"sha256_base64"}:
         with pytest.raises(KeyError):
             parse_artifact({name: value for name, value in document.items() if name != key})
     with pytest.raises(TypeError):
@@ -111,6 +117,7 @@ def test_a_report_as_a_document() -> None:
         installed=1,
         seconds=1.23456,
         targets=("python3.13 x86_64",),
+        kept={"layer.zip": (Kept(distribution="demo", kind="tests", files=("a.py",), size=9, reasons=("why",)),)},
     )
     assert report_document(report, version="9.9") == {
         "manifest_version": 1,
@@ -119,9 +126,14 @@ def test_a_report_as_a_document() -> None:
         "output": "/out",
         "findings": [{"severity": "warning", "message": "big", "hint": None}],
         "left_out": {"api.zip": ["a.py"]},
+        "kept": {
+            "layer.zip": [{"distribution": "demo", "kind": "tests", "files": ["a.py"], "size": 9, "reasons": ["why"]}]
+        },
         "distributions_cached": 2,
         "distributions_installed": 1,
         "seconds": 1.235,
+        "verification": None,
+        "unverified": None,
     }
 
 
@@ -143,7 +155,16 @@ def test_shares_of_a_tree() -> None:
     tree, _ = overlaid(
         segment_tree([two, one], distribution_rules()), source_tree([member("app.py", "A" * 9)]), name=""
     )
-    assert distribution_shares(tree) == (
-        Share(name="one", version="1.0", size=1, files=1),
-        Share(name="two", version="2.0", size=5, files=2),
+    assert distribution_shares(tree, "3.13", layer=False) == (
+        Share(name="one", version="1.0", size=1, files=1, modules=("one",)),
+        Share(name="two", version="2.0", size=5, files=2, modules=("two",)),
     )
+
+
+def test_a_part_of_a_layer() -> None:
+    share = Share(name="demo", version="1.0", size=1, files=1, modules=("demo",))
+    part = artifact("big-1.zip", part_of="big", distributions=(share,))
+    document = manifest_document([part], version="9.9")
+    jsonschema.validate(document, SCHEMA)
+    assert document["artifacts"][0]["part_of"] == "big"
+    assert parse_artifact(json.loads(json.dumps(document["artifacts"][0]))) == part

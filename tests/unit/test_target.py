@@ -9,13 +9,14 @@ import pytest
 from packaging.markers import Marker, default_environment
 
 from lambdabuild.configfile import read_runtimes
-from lambdabuild.model.target import ARCHITECTURES, Runtime, Target, find_runtime, parse_runtimes
+from lambdabuild.model.target import ARCHITECTURES, Libstdcxx, Runtime, Target, find_runtime, parse_runtimes
 
 AL2 = {
     "python": "3.9",
     "os": "Amazon Linux 2",
     "glibc": "2.26",
     "wheel-glibc": "2.17",
+    "libstdcxx": {"glibcxx": "3.4.24", "cxxabi": "1.3.11"},
     "deprecation": date(2025, 12, 15),
 }
 AL2023 = {
@@ -23,31 +24,46 @@ AL2023 = {
     "os": "Amazon Linux 2023",
     "glibc": "2.34",
     "wheel-glibc": "2.34",
+    "libstdcxx": {"glibcxx": "3.4.29", "cxxabi": "1.3.13"},
+    "newest-libstdcxx": {"glibcxx": "3.4.33", "cxxabi": "1.3.15"},
     "deprecation": date(2029, 6, 30),
 }
-PY39, PY310 = parse_runtimes({"runtime": [AL2, AL2023]})
+LIBRARIES = ["libc.so.6", "libpython{python}.so.1.0"]
+PY39, PY310 = parse_runtimes({"libraries": LIBRARIES, "runtime": [AL2, AL2023]})
 
 
 def test_parse_runtimes() -> None:
-    runtimes = parse_runtimes({"runtime": [AL2]})
-    deprecation = date(2025, 12, 15)
+    runtimes = parse_runtimes({"libraries": LIBRARIES, "runtime": [AL2]})
+    libstdcxx = Libstdcxx(glibcxx=(3, 4, 24), cxxabi=(1, 3, 11))
     assert runtimes == (
-        Runtime(python="3.9", os="Amazon Linux 2", glibc=(2, 26), wheel_glibc=(2, 17), deprecation=deprecation),
+        Runtime(
+            python="3.9",
+            os="Amazon Linux 2",
+            glibc=(2, 26),
+            wheel_glibc=(2, 17),
+            libstdcxx=libstdcxx,
+            newest_libstdcxx=libstdcxx,
+            libraries=frozenset({"libc.so.6", "libpython3.9.so.1.0"}),
+            deprecation=date(2025, 12, 15),
+        ),
     )
+    assert PY310.newest_libstdcxx == Libstdcxx(glibcxx=(3, 4, 33), cxxabi=(1, 3, 15))
     assert PY39.name == "python3.9"
 
 
 def test_runtimes_are_sorted_as_versions_not_as_texts() -> None:
-    assert parse_runtimes({"runtime": [AL2023, AL2]}) == (PY39, PY310)
+    assert parse_runtimes({"libraries": LIBRARIES, "runtime": [AL2023, AL2]}) == (PY39, PY310)
 
 
 @pytest.mark.parametrize(
     ("document", "error", "message"),
     [
         ({}, KeyError, "runtime"),
-        ({"runtime": {"python": "3.13"}}, TypeError, "array of tables"),
-        ({"runtime": [AL2 | {"glibc": "2"}]}, ValueError, "not enough values"),
-        ({"runtime": [{"python": "3.13"}]}, KeyError, "os"),
+        ({"runtime": [AL2]}, KeyError, "libraries"),
+        ({"libraries": "libc.so.6", "runtime": [AL2]}, TypeError, "libraries must be an array"),
+        ({"libraries": [], "runtime": {"python": "3.13"}}, TypeError, "array of tables"),
+        ({"libraries": [], "runtime": [AL2 | {"glibc": "2"}]}, ValueError, "not enough values"),
+        ({"libraries": [], "runtime": [{"python": "3.13"}]}, KeyError, "os"),
     ],
 )
 def test_a_malformed_table_is_a_bug(document: dict[str, Any], error: type[Exception], message: str) -> None:

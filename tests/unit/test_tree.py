@@ -89,6 +89,7 @@ def test_sources_lie_over_distributions_and_hiding_is_told() -> None:
             severity="warning",
             message="api-fat.zip: one.py of the sources hides the one of one 1.0",
             hint="rename the module, or exclude one of the two",
+            lint=True,
         )
     ]
 

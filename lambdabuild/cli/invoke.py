@@ -1,0 +1,109 @@
+"""``lambdabuild invoke``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from lambdabuild.errors import UsageError
+
+_STDIN = Path("-")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--event", type=click.Path(path_type=Path), metavar="FILE|-", help="The event, JSON. [default: {}]")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Of the function's environment.")
+@click.option("--env-file", "env_files", multiple=True, type=click.Path(path_type=Path), help="NAME=VALUE lines.")
+@click.option("--timeout", type=click.IntRange(1, 900), metavar="SECONDS", help="[default: 300]")
+@click.option("--memory", type=click.IntRange(128, 10_240), metavar="MB", help="[default: not limited]")
+@click.option("--count", type=click.IntRange(min=1), default=1, help="Invoke so often, and tell of the warm times.")
+@click.option("--fat", is_flag=True, help="Run the fat zip, where there is a slim one too.")
+@click.option("--project", type=click.Path(path_type=Path), help="Folder of pyproject.toml.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the artifacts.")
+@click.option("--json", "as_json", is_flag=True, help="Print response, log and times as JSON.")
+@click.pass_context
+def invoke(
+    context: click.Context,
+    *,
+    name: str,
+    event: Path | None,
+    variables: tuple[str, ...],
+    env_files: tuple[Path, ...],
+    timeout: int | None,
+    memory: int | None,
+    count: int,
+    fat: bool,
+    project: Path | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Run a function in the Lambda image, from the zips that were built.
+
+    The response goes to stdout, the log and the times to stderr; with lambdabuild -v the log has all
+    that the emulator writes. Of the environment it sees --env and --env-file alone: it has no
+    credentials but those.
+
+    \b
+    Example:
+      lambdabuild invoke api-handler --event event.json --env TABLE=orders
+    """
+    from lambdabuild.cli.machines import open_sandboxes
+    from lambdabuild.cli.options import find_output, open_project
+    from lambdabuild.console import Console
+    from lambdabuild.errors import BuildError
+    from lambdabuild.model.functionenv import parse_environment, with_region
+    from lambdabuild.model.invocation import Call, error_text
+    from lambdabuild.pipeline.invoke import invoke as run
+    from lambdabuild.steps.built import find_built
+
+    call = Call(
+        event=_read_event(event),
+        environ=with_region(parse_environment(_environment(variables, env_files))),
+        timeout=timeout,
+        memory=memory,
+        count=count,
+    )
+    folder, config = open_project(project)
+    built = find_built(find_output(output, folder, config), name, fat=fat)
+    console = Console(as_json=as_json)
+    try:
+        invoked = run(built, call, open_sandboxes(config, console.listen), console.listen)
+    finally:
+        console.quiet()
+    whole = bool(context.find_root().params.get("verbose"))
+    console.invoked(invoked, name=name, file=built.function.file, whole=whole)
+    if invoked.error is not None:
+        raise BuildError(error_text(built.function.file, invoked.error), hint=invoked.error.hint)
+
+
+def _read_event(path: Path | None) -> str:
+    from lambdabuild.model.invocation import check_event
+
+    if path is None:
+        return "{}"
+    where = "standard input" if path == _STDIN else str(path)
+    return check_event(_read(path, where), where=where)
+
+
+def _environment(variables: tuple[str, ...], env_files: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
+    """NAME=VALUE with their places, those of the command line last."""
+    from lambdabuild.model.functionenv import parse_env_file
+
+    for path in env_files:
+        yield from parse_env_file(_read(path, str(path)), path=str(path))
+    for variable in variables:
+        yield f"--env {variable.partition('=')[0]}", variable
+
+
+def _read(path: Path, where: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if path == _STDIN else path.read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{where} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where} is not UTF-8: byte {error.start}") from error

@@ -1,0 +1,60 @@
+"""Which of the artifacts that were built a function runs from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from lambdabuild.errors import UsageError
+from lambdabuild.model.report import Artifact
+
+
+def choose_function(artifacts: Sequence[Artifact], name: str, *, fat: bool, output: str) -> Artifact:
+    """The artifact of a function: the slim one where both kinds are there, unless ``fat`` asks for the other.
+
+    Raises UsageError, with the command that builds it, when there is none.
+    """
+    kinds = {artifact.kind: artifact for artifact in artifacts if artifact.name == name}
+    wanted = ("fat-function",) if fat else ("function", "fat-function")
+    found = next((kinds[kind] for kind in wanted if kind in kinds), None)
+    if found is not None:
+        return found
+    build = f"build it: lambdabuild package {name}" + " --fat" * fat
+    if kinds.keys() == {"function"}:
+        raise UsageError(f"{name} is built without --fat in {output}", hint=build)
+    if "layer" in kinds:
+        functions = _functions(artifacts)
+        hint = f"functions: {', '.join(functions)}" if functions else "build a function: lambdabuild package"
+        raise UsageError(f'"{name}" is a layer, and no function', hint=hint)
+    near = difflib.get_close_matches(name, _functions(artifacts), n=1)
+    hint = f'did you mean "{near[0]}"?' if near else build
+    raise UsageError(f'no function "{name}" was built in {output}', hint=hint)
+
+
+def layers_of(function: Artifact, artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """The layers that a function needs attached, in their order.
+
+    Raises UsageError for one that others published, and for one that was not built along with it.
+    """
+    if function.external_layers:
+        layer = function.external_layers[0]
+        raise UsageError(
+            f"{function.file} uses the layer {layer.name} ({layer.arn}), which is Lambda's to attach and not at hand",
+            hint=f"try the function with everything in one zip: lambdabuild package {function.name} --fat",
+        )
+    of_target = (function.runtime, function.architecture)
+    layers = [one for one in artifacts if one.kind == "layer" and (one.runtime, one.architecture) == of_target]
+    found: list[Artifact] = []
+    for name in function.layers:
+        parts = [layer for layer in layers if layer.name == name] or [one for one in layers if one.part_of == name]
+        if not parts:
+            raise UsageError(
+                f"{function.file} uses the layer {name}, which was not built with it",
+                hint=f"build them together: lambdabuild package {function.name}",
+            )
+        found += parts
+    return tuple(found)
+
+
+def _functions(artifacts: Sequence[Artifact]) -> list[str]:
+    return sorted({artifact.name for artifact in artifacts if artifact.kind != "layer"})

@@ -1,0 +1,61 @@
+"""The environment that a function is invoked with, as the command line and files give it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from lambdabuild.errors import UsageError
+
+REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+"""Lambda sets both, to the same."""
+_RUNTIMES = {"_HANDLER", "AWS_EXECUTION_ENV", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT"}
+_RUNTIMES |= {f"AWS_LAMBDA_FUNCTION_{name}" for name in ("HANDLER", "MEMORY_SIZE", "NAME", "TIMEOUT", "VERSION")}
+"""What the runtime's own environment has: nobody else may set it, in Lambda neither.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+
+def parse_environment(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """NAME=VALUE lines, each with its place; a later one wins.
+
+    Raises UsageError, which never tells a value, for one that is not such a line, and for names that are the runtime's.
+    """
+    environ: dict[str, str] = {}
+    for where, line in lines:
+        name, equals, value = line.partition("=")
+        if not equals:
+            raise UsageError(f"{where}: no value is given", hint="write NAME=VALUE")
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{where}: {name!r} is not the name of a variable", hint="write NAME=VALUE")
+        if name in _RUNTIMES:
+            raise UsageError(f"{where}: {name} is set by the runtime")
+        if "\0" in value:
+            raise UsageError(f"{where}: {name} has a null character in its value")
+        environ[name] = value
+    return environ
+
+
+def parse_env_file(text: str, *, path: str) -> list[tuple[str, str]]:
+    """The NAME=VALUE lines of a file, each with its place, for ``parse_environment``.
+
+    Empty lines and lines that begin with ``#`` count for nothing, ``export`` before a name neither, and of a value in
+    quotes these; nothing else has a meaning of its own.
+    """
+    lines = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if stripped and not stripped.startswith("#"):
+            name, equals, value = stripped.removeprefix("export ").partition("=")
+            lines.append((f"{path}:{number}", f"{name.strip()}{equals}{_unquoted(value.strip())}"))
+    return lines
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def with_region(environ: Mapping[str, str]) -> dict[str, str]:
+    """With the region under both of its names, where it has one."""
+    region = next((environ[name] for name in REGIONS if name in environ), None)
+    return {**({} if region is None else dict.fromkeys(REGIONS, region)), **environ}

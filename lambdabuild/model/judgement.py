@@ -1,0 +1,219 @@
+"""From how imports went to what is said of them: breakage, and by whose doing, or nothing to worry about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from lambdabuild.model.limits import Finding
+from lambdabuild.model.target import Target
+from lambdabuild.model.tree import SOURCES
+from lambdabuild.model.verification import Failure, Place, Removed, Row, Status, Tried
+
+_PLACES = 3
+_MESSAGE_LINES = 5
+_LOG_LINES = 5
+_LOADER = re.compile(
+    r"cannot open shared object file|version `[^']+' not found|undefined symbol|wrong ELF class|invalid ELF header"
+    r"|ELF load command|cannot enable executable stack|static TLS block|file too short"
+)
+"""What glibc's loader says of a binary that it does not take (elf/dl-load.c, dl-version.c, dl-lookup.c)."""
+_NO_NETWORK = re.compile(r"\[Errno (101|-3)\]|Could not connect to the endpoint URL|Unable to locate credentials")
+_ENVIRON = ("<frozen os>", "/os.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One import of a finished artifact, and all that can be told of it."""
+
+    file: str
+    handler: bool
+    owner: str | None
+    """The distribution that the module comes from; None for the project's own."""
+    target: Target
+    slim: Tried
+    """As the artifact is."""
+    full: Tried | None = None
+    """With all that rules left out; None where that could not be tried, or needed not be."""
+    untold: str | None = None
+    """Why it could not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The files of an artifact and its layers in the image, by absolute path."""
+
+    owners: Mapping[str, str]
+    """Of what is there."""
+    removed: Mapping[str, Removed]
+    """What rules left out."""
+
+
+def judge(case: Case, around: Surroundings) -> tuple[Row, Finding | None]:
+    """A row for the report, and what there is to say where all is not well."""
+    failure = case.slim.failure
+    if failure is None:
+        return _row(case, "ok"), None
+    told = _told(failure, case.slim.seconds)
+    need = find_unmet_need(failure)
+    if case.handler and need is not None:
+        finding = Finding(
+            severity="warning",
+            message=f"{case.file}: {_subject(case)} was not imported to its end, because it needs {need}: {told}",
+            hint="what is not needed at import is better done in the handler's function",
+        )
+        return _row(case, "unmet", told), finding
+    works_whole = case.full is not None and case.full.failure is None
+    if not case.handler and case.full is not None and is_optional(case.full):
+        return _row(case, "optional", told), None
+    lines = [f"{case.file}: {_subject(case)} cannot be imported in the {case.target.runtime.name} image: {told}"]
+    lines += _where(failure, around.owners)
+    culprits = find_culprits(case.full, around) if case.full is not None and works_whole else ()
+    lines += _left_out(culprits)
+    if case.untold is not None:
+        lines.append(f"  whether it can without slimming was not tried: {case.untold}")
+    hint = _hint(case, failure, culprits, around)
+    return _row(case, "broken", told), Finding(severity="error", message="\n".join(lines), hint=hint)
+
+
+def find_unmet_need(failure: Failure) -> str | None:
+    """What of a function's surroundings in Lambda an import lacked, that no sandbox gives."""
+    for cause in failure.causes:
+        if cause.type == "builtins.KeyError" and cause.place is not None and _is_environ(cause.place):
+            return f"the environment variable {cause.message.strip(chr(39))}"
+        if cause.type == "socket.gaierror" or _NO_NETWORK.search(cause.message):
+            return "the network, or credentials"
+    return None
+
+
+def find_culprits(full: Tried, around: Surroundings) -> tuple[Removed, ...]:
+    """What a successful import opened that is not in the artifact: a file, or else all of a folder."""
+    opened = [around.removed[path] for path in full.opened if path in around.removed and not _is_bytecode(path)]
+    if opened:
+        return tuple(dict.fromkeys(opened))
+    gone = {path for path in full.opened if not any(there.startswith(f"{path}/") for there in around.owners)}
+    return tuple(
+        removed
+        for path, removed in around.removed.items()
+        if any(path.startswith(f"{folder}/") for folder in gone) and not _is_bytecode(path)
+    )
+
+
+def is_optional(full: Tried) -> bool:
+    """Whether it is no loss that an import fails: it does with nothing left out, and no binary is at fault."""
+    return full.failure is not None and not is_binary_failure(full.failure)
+
+
+def is_binary_failure(failure: Failure) -> bool:
+    """Whether a binary is at fault: the system's loader refused it, or it crashed."""
+    return failure.status < 0 or any(_LOADER.search(cause.message) for cause in failure.causes)
+
+
+def _is_environ(place: Place) -> bool:
+    return place.function == "__getitem__" and place.file.endswith(_ENVIRON)
+
+
+def _is_bytecode(path: str) -> bool:
+    return "/__pycache__/" in path
+
+
+def _row(case: Case, status: Status, message: str | None = None) -> Row:
+    return Row(
+        name=case.slim.name,
+        handler=case.handler,
+        owner=case.owner,
+        status=status,
+        seconds=case.slim.seconds,
+        message=message,
+    )
+
+
+def _subject(case: Case) -> str:
+    if case.handler:
+        return f"the handler {case.slim.name}"
+    return f"{case.slim.name} of {case.owner}" if case.owner else case.slim.name
+
+
+def _told(failure: Failure, seconds: float) -> str:
+    if failure.kind == "timeout":
+        return f"it did not end within {seconds:.0f} s"
+    if failure.kind == "exited":
+        if failure.status < 0:
+            return f"the interpreter was killed by {failure.signal}"
+        return f"the interpreter ended with exit status {failure.status}"
+    first, *rest = failure.message.strip().splitlines()[:_MESSAGE_LINES] or [""]
+    return "\n  ".join([f"{failure.type}: {first}" if first else failure.type, *rest])
+
+
+def _where(failure: Failure, owners: Mapping[str, str]) -> list[str]:
+    """The innermost places in the artifact; or else what was written last."""
+    if failure.places:
+        return [_place(place, owners) for place in failure.places[-_PLACES:]]
+    return [f"  | {line}" for line in failure.log[-_LOG_LINES:]] if failure.kind != "raised" else []
+
+
+def _place(place: Place, owners: Mapping[str, str]) -> str:
+    owner = owners.get(place.file, SOURCES)
+    of = "" if owner == SOURCES else f" of {owner}"
+    return f"  at {place.file}:{place.line}{of}" + (f": {place.text}" if place.text else "")
+
+
+def _left_out(culprits: Collection[Removed]) -> list[str]:
+    """The rules at fault, each with the first of the files that it left out of each distribution."""
+    by_rule: dict[tuple[str, str], list[Removed]] = {}
+    for culprit in culprits:
+        by_rule.setdefault((culprit.rule, culprit.owner), []).append(culprit)
+    return [
+        f"  {rule} left out {first.member.path}"
+        + (f" and {len(more)} more" if more else "")
+        + ("" if owner == SOURCES else f" of {owner}")
+        for (rule, owner), (first, *more) in by_rule.items()
+    ]
+
+
+def _hint(case: Case, failure: Failure, culprits: Collection[Removed], around: Surroundings) -> str | None:
+    if culprits:
+        return f"{_keep(culprits)} brings it back"
+    if case.full is not None and case.full.failure is None:
+        of_owner = [one for one in around.removed.values() if one.owner == (case.owner or SOURCES)]
+        if of_owner:
+            return f"it can be without slimming: {_keep(of_owner)}"
+    return _general_hint(case, failure, around)
+
+
+def _general_hint(case: Case, failure: Failure, around: Surroundings) -> str | None:
+    """What to do about a failure that slimming has no part in."""
+    if is_binary_failure(failure):
+        at_fault = (around.owners.get(place.file, SOURCES) for place in reversed(failure.places))
+        owner = next((owner for owner in at_fault if owner != SOURCES), case.owner)
+        name = owner.partition(" ")[0] if owner else "it"
+        return f"choose a version of {name} whose wheel fits {case.target}, or leave it out"
+    if failure.type == "PermissionError":
+        return "Lambda runs functions as another user: files in an archive must be readable for all (0644)"
+    missing = _missing_module(failure)
+    if missing is not None:
+        return f'add the distribution that brings "{missing}" to the dependencies (uv add), or to a layer'
+    if case.handler:
+        return "mend it; or, where it needs what it has in Lambda alone, build with --no-verify"
+    return None
+
+
+def _keep(removed: Collection[Removed]) -> str:
+    """The line that brings files back, for all artifacts."""
+    patterns = dict.fromkeys(one.keep for one in removed)
+    return f"keep = [{', '.join(map(_quoted, patterns))}] in [tool.lambdabuild]"
+
+
+def _missing_module(failure: Failure) -> str | None:
+    """The top-level module that is not there."""
+    for cause in reversed(failure.causes):
+        found = re.fullmatch(r"No module named '([^'.]+)[^']*'", cause.message)
+        if cause.type == "builtins.ModuleNotFoundError" and found:
+            return found[1]
+    return None
+
+
+def _quoted(pattern: str) -> str:
+    """A TOML string: literal where that is simpler to read."""
+    return f"'{pattern}'" if "\\" in pattern else f'"{pattern}"'

@@ -1,0 +1,119 @@
+"""The names at the top of an artifact's import root, and file names that not every disk can tell apart."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+
+from lambdabuild.model.importroot import Name, Root, names
+from lambdabuild.model.lint import Remark, exclusion, listed, shown
+from lambdabuild.model.tree import SOURCES
+
+_BELONG_TO_NOBODY = ("benchmark", "benchmarks", "doc", "docs", "example", "examples", "samples", "test", "tests")
+"""What a build backend packages by mistake when it is to find packages by itself."""
+
+
+def remark_top_level(root: Root, stdlib: Collection[str]) -> Iterator[Remark]:
+    """Names of the standard library's, packages that landed at the top by mistake, and modules that packages hide."""
+    top = names(root.files)
+    for owner, found in _importable(root, [one for name, one in top.items() if name in stdlib]).items():
+        yield Remark(
+            artifact=_artifact(root),
+            text=f"modules of {shown(owner)} have names of the standard library's, and of each name only one can be "
+            f"imported: {listed(found)}",
+            hint="rename them; /var/task and /opt come before the standard library on Lambda's import path"
+            if owner == SOURCES
+            else f"where nothing needs them: {exclusion(found)}",
+        )
+    for owner, found in _dropped(root, [top[name] for name in _BELONG_TO_NOBODY if name in top]).items():
+        if owner != SOURCES and found != [f"{owner.partition(' ')[0]}/"]:
+            yield Remark(
+                artifact=_artifact(root),
+                text=f"{owner} puts names at the top of the import path that hardly are its own: {listed(found)}",
+                hint=f"where nothing imports them: {exclusion(found)}",
+            )
+    for one in top.values():
+        yield from _hidden_by_package(root, one)
+
+
+def remark_case(paths: Iterable[str], *, artifact: str) -> Iterator[Remark]:
+    """Files and folders of one folder that are one where a disk ignores case or how accents are composed."""
+    spelled: dict[tuple[str, str], set[str]] = {}
+    for path in _with_folders(paths):
+        folder, _, name = path.rpartition("/")
+        spelled.setdefault((folder, _folded(name)), set()).add(path)
+    clashes = [" and ".join(map(_told_apart, sorted(them))) for them in spelled.values() if len(them) > 1]
+    if clashes:
+        yield Remark(
+            artifact=artifact,
+            text=f"names that are one where a disk ignores case or how accents are composed: {listed(sorted(clashes))}",
+            hint="rename all but one of them: Lambda tells them apart, macOS and Windows do not",
+        )
+
+
+def _with_folders(paths: Iterable[str]) -> set[str]:
+    """The paths and those of all folders above them."""
+    every = set(paths)
+    above = every
+    while above := {path.rpartition("/")[0] for path in above} - every - {""}:
+        every |= above
+    return every
+
+
+def _hidden_by_package(root: Root, one: Name) -> Iterator[Remark]:
+    """A module beside a package of its name is never found; with other owners nobody meant it so.
+
+    Distributions among each other are left alone: pytest brings a ``py.py`` to be hidden by the package of py.
+    """
+    if one.init is None:
+        return
+    package = root.files[one.init]
+    for path in one.modules:
+        module = root.files[path]
+        owners = module.entry.owner, package.entry.owner
+        if owners[0] != owners[1] and SOURCES in owners:
+            yield Remark(
+                artifact=_artifact(root),
+                text=f"{one.init} of {shown(owners[1])} hides {path} of {shown(owners[0])}",
+                hint="rename the module, or exclude one of the two",
+            )
+
+
+def _importable(root: Root, found: Iterable[Name]) -> dict[str, list[str]]:
+    """What an import of these names would find, by who brings it: files, or folders with a slash.
+
+    A folder without ``__init__`` is left out: a module of its name is found first, wherever that is (PEP 420).
+    """
+    owners: dict[str, list[str]] = {}
+    for name in found:
+        if name.found is not None:
+            owners.setdefault(root.files[name.found].entry.owner, []).append(_top(name.found))
+    return owners
+
+
+def _dropped(root: Root, found: Iterable[Name]) -> dict[str, list[str]]:
+    """Everything that is there under these names, in the same form."""
+    owners: dict[str, list[str]] = {}
+    for path in (path for name in found for path in name.paths):
+        tops = owners.setdefault(root.files[path].entry.owner, [])
+        if _top(path) not in tops:
+            tops.append(_top(path))
+    return owners
+
+
+def _top(path: str) -> str:
+    first, slash, _ = path.partition("/")
+    return first + slash
+
+
+def _artifact(root: Root) -> str:
+    return next(iter(root.files.values())).artifact
+
+
+def _folded(name: str) -> str:
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
+def _told_apart(path: str) -> str:
+    """The path as it is, or with escapes where it would look like another."""
+    return path if path.isascii() else ascii(path)[1:-1]

@@ -1,0 +1,102 @@
+"""What is tried of artifacts, and together with which layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lambdabuild.errors import UsageError
+from lambdabuild.model.modules import top_level_modules
+from lambdabuild.model.report import Artifact, Share
+
+Targeted = tuple[str, str]
+"""Runtime and architecture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """An artifact, and what is imported of it."""
+
+    artifact: Artifact
+    handler: str | None
+    modules: tuple[str, ...]
+    owners: Mapping[str, str]
+    """Distributions, by module; not of the project's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stacked:
+    """Layers in their order, and what is tried with them: of themselves, and of functions that use them."""
+
+    runtime: str
+    architecture: str
+    layers: tuple[Artifact, ...]
+    trials: tuple[Trial, ...]
+
+
+def arrange(
+    artifacts: Sequence[Artifact], paths: Mapping[str, Sequence[str]], *, chosen: Callable[[Artifact], bool]
+) -> tuple[Stacked, ...]:
+    """The chosen artifacts in as few stacks as there are combinations of layers, those with layers first.
+
+    A layer is tried as the first function that uses it has it, or with the others that it was split from, or alone.
+    Of distributions in functions' archives those are tried that are not tried already. Functions that use layers which
+    others published are left out: nothing is known of what is in them. ``paths`` are those in the archives, by file.
+    Raises UsageError when a function's layer is not among the artifacts.
+    """
+    stacks: dict[tuple[Artifact, ...], list[Artifact]] = {}
+    for artifact in artifacts:
+        if artifact.kind != "layer" and not artifact.external_layers:
+            stacks.setdefault(_layers_of(artifact, artifacts), []).append(artifact)
+    functions = {stack: list(users) for stack, users in stacks.items()}
+    for artifact in artifacts:
+        if artifact.kind == "layer" and chosen(artifact):
+            stack = next((stack for stack in functions if artifact in stack), None) or _parts(artifact, artifacts)
+            stacks.setdefault(stack, []).append(artifact)
+    seen: set[tuple[str, str, Share]] = set()
+    found = []
+    for stack in sorted(stacks, key=lambda stack: not stack):
+        tried = sorted(filter(chosen, stacks[stack]), key=lambda artifact: artifact.kind != "layer")
+        trials = tuple(_trial(artifact, paths[artifact.file], seen) for artifact in tried)
+        if trials:
+            first = trials[0].artifact
+            found.append(Stacked(runtime=first.runtime, architecture=first.architecture, layers=stack, trials=trials))
+    return tuple(found)
+
+
+def _layers_of(function: Artifact, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
+    layers = {
+        artifact.name: artifact
+        for artifact in artifacts
+        if artifact.kind == "layer" and (artifact.runtime, artifact.architecture) == _target(function)
+    }
+    missing = [name for name in function.layers if name not in layers]
+    if missing:
+        raise UsageError(
+            f"{function.file} uses the layer {missing[0]}, which was not built with it",
+            hint=f"build them together: lambdabuild package {function.name}",
+        )
+    return tuple(layers[name] for name in function.layers)
+
+
+def _parts(layer: Artifact, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
+    """A layer with those that were split from the same one."""
+    if layer.part_of is None:
+        return (layer,)
+    return tuple(other for other in artifacts if other.part_of == layer.part_of and _target(other) == _target(layer))
+
+
+def _trial(artifact: Artifact, paths: Sequence[str], seen: set[tuple[str, str, Share]]) -> Trial:
+    """What is new of an artifact; of a layer everything, also what is in it twice."""
+    layer = artifact.kind == "layer"
+    shares = [share for share in artifact.distributions if layer or (*_target(artifact), share) not in seen]
+    seen |= {(*_target(artifact), share) for share in shares}
+    owners = {module: f"{share.name} {share.version}" for share in shares for module in share.modules}
+    modules = set(owners)
+    if layer:
+        modules |= set(top_level_modules(paths, artifact.runtime.removeprefix("python"), layer=True))
+    return Trial(artifact=artifact, handler=artifact.handler, modules=tuple(sorted(modules)), owners=owners)
+
+
+def _target(artifact: Artifact) -> Targeted:
+    return artifact.runtime, artifact.architecture

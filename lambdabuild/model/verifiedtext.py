@@ -1,0 +1,55 @@
+"""A verification in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lambdabuild.model.verification import Row, Verification, VerifiedArtifact
+
+
+def summary(verification: Verification) -> str:
+    """``verified: 3 handlers, 14 modules in the python3.13 image, 2.1 s``."""
+    rows = [row for artifact in verification.artifacts for row in artifact.rows]
+    images = " and ".join(verification.images)
+    line = f"{counted(rows)} in the {images} image{'s' * (len(verification.images) > 1)}"
+    broken = sum(row.status == "broken" for row in rows)
+    if broken:
+        return f"not verified: {broken} of {line}, {verification.seconds:.1f} s"
+    if all(artifact.remembered for artifact in verification.artifacts):
+        return f"verified before, unchanged: {line}"
+    return f"verified: {line}, {verification.seconds:.1f} s"
+
+
+def counted(rows: list[Row]) -> str:
+    """``3 handlers, 14 modules``."""
+    handlers = sum(row.handler for row in rows)
+    counts = ((handlers, "handler"), (len(rows) - handlers, "module"))
+    return ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count) or "nothing"
+
+
+def notes(verification: Verification | None, *, why_not: str | None) -> Iterator[str]:
+    """What was not tried and why, and the optional modules, a line for each artifact that has some."""
+    if why_not is not None:
+        yield f"not verified: {why_not}"
+    if verification is None:
+        return
+    for untried in verification.untried:
+        yield f"{untried.file} is not verified: what is in its layer {untried.layer}, of others, is not known here"
+    for artifact in verification.artifacts:
+        rows = [row for row in artifact.rows if row.status == "optional"]
+        if rows:
+            told = "".join(f"\n  {_named(row)}: {row.message}" for row in rows)
+            yield f"{artifact.file} has modules that cannot be imported without slimming either:{told}"
+
+
+def table(artifact: VerifiedArtifact) -> Iterator[str]:
+    """The artifact, and a line for each import."""
+    yield f"  {artifact.file}" + (" (tried before)" if artifact.remembered else "")
+    width = max((len(_named(row)) for row in artifact.rows), default=0)
+    for row in artifact.rows:
+        told = row.status if row.message is None else f"{row.status}: {row.message.partition(chr(10))[0]}"
+        yield f"    {_named(row):<{width}}  {row.seconds:>6.2f} s  {told}"
+
+
+def _named(row: Row) -> str:
+    return f"{row.name} (handler)" if row.handler else f"{row.name} ({row.owner})" if row.owner else row.name

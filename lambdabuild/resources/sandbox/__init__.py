@@ -1,0 +1,1 @@
+"""Programs that run in the Lambda image, by its interpreter, and import nothing but the standard library."""

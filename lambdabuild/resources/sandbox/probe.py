@@ -1,0 +1,94 @@
+"""A handler that imports the module which the event names, and tells how that went.
+
+It lies beside the function, so that the runtime imports it, and it the module, with the import path of a function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+ROOTS = ("/opt/", "/var/task/")
+_opened: dict[str, None] = {}
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Import ``event["module"]``; with ``event["watch"]`` tell which files that opens."""
+    if event["watch"]:  # in a process of its own: an audit hook is there to stay
+        sys.addaudithook(_watch)
+    started = time.perf_counter()
+    failure = None
+    try:
+        importlib.import_module(event["module"])
+    except BaseException as error:
+        failure = _describe(error)
+    seconds = time.perf_counter() - started
+    if event["watch"]:
+        _mapped()
+    return {"seconds": seconds, "failure": failure, "opened": list(_opened)}
+
+
+def _watch(event: str, args: tuple[Any, ...]) -> None:
+    # https://docs.python.org/3/library/audit_events.html
+    if event in ("open", "os.listdir", "os.scandir", "ctypes.dlopen", "sqlite3.connect"):
+        _note(args[0])
+    elif event == "import":
+        _note(args[1])  # of an extension module, which is not opened as others are
+
+
+def _note(path: object) -> None:
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    if isinstance(path, str):
+        path = os.path.normpath(path)
+        if path.startswith(ROOTS):
+            _opened[path] = None
+
+
+def _mapped() -> None:
+    """The libraries that the loader took along by itself."""
+    for line in Path("/proc/self/maps").read_bytes().splitlines():
+        _, slash, path = line.partition(b"/")
+        _note(slash + path)
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return {
+        "type": type(error).__name__,
+        "message": _text(error),
+        "places": _places(error),
+        "causes": [
+            {
+                "type": f"{type(one).__module__}.{type(one).__qualname__}",
+                "message": _text(one),
+                "place": places[-1] if (places := _places(one)) else None,
+            }
+            for one in chain
+        ],
+    }
+
+
+def _places(error: BaseException) -> list[dict[str, Any]]:
+    return [
+        {"file": frame.filename, "line": frame.lineno or 0, "function": frame.name, "text": frame.line or ""}
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""

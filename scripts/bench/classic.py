@@ -1,0 +1,100 @@
+"""The classic recipe: pip install -t in the Lambda image, find -delete, zip -qr; and zip alone."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.bench.measure import Failed
+from scripts.bench.projects import Project, export
+from scripts.bench.race import Contender
+from scripts.bench.workplace import Workplace
+
+_CERTIFICATES = "/certificates.pem"
+_SLIMMED = (
+    r"find python -depth \( -name __pycache__ -o -name '*.dist-info' -o -name tests \) "
+    r"-type d -exec rm -rf {} +"
+)
+
+
+def layer(place: Workplace, project: Project, *, name: str, then: str = "") -> Contender:
+    """The layer, from a warm pip cache; ``then`` is done at the end, in the folder that ``python/`` is in."""
+    if place.docker is None:
+        raise Failed("no Docker Engine answers")
+    folder = place.folder / name / "classic"
+    export(place, project.folder, folder / "requirements.txt")
+    volume = f"{place.name}-pip"
+    place.engine("volume", "create", "--label", place.label, volume)
+    steps = [
+        f"{shlex.join(_pip(place, project, folder, volume))}",
+        _SLIMMED,
+        "zip -qr layer.zip python",
+        *([then] if then else []),
+    ]
+    return Contender(
+        name="classic",
+        label="docker run pip install -t, find -delete, zip -qr",
+        short="classic recipe",
+        argv=["sh", "-c", " && ".join(steps)],
+        cwd=folder,
+        environ=place.environ,
+        prepare=lambda: _clear(place, project, folder),
+        archives=[folder / "layer.zip"],
+    )
+
+
+def zips(place: Workplace, archives: Sequence[Path], folder: Path, *, label: str, options: str = "-qr") -> Contender:
+    """``zip`` of the trees in these archives, one after the other."""
+    commands = []
+    for archive in archives:
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(folder / archive.stem)
+        commands.append(f"(cd {shlex.quote(archive.stem)} && zip {options} ../{shlex.quote(archive.name)} .)")
+    made = [folder / archive.name for archive in archives]
+
+    def prepare() -> None:
+        for archive in made:
+            archive.unlink(missing_ok=True)
+
+    return Contender(
+        name="zip",
+        label=label,
+        short="zip -qr",
+        argv=["sh", "-c", " && ".join(commands)],
+        cwd=folder,
+        environ=place.environ,
+        prepare=prepare,
+        archives=made,
+    )
+
+
+def _pip(place: Workplace, project: Project, folder: Path, volume: str) -> list[str]:
+    """The command; root in the container gives the tree to the caller, who has to zip it."""
+    environ = {**place.container_environ(), "PIP_CACHE_DIR": "/pip-cache", "PIP_ROOT_USER_ACTION": "ignore"}
+    mounts = [f"{volume}:/pip-cache", f"{folder}:/work"]
+    if place.certificates:
+        mounts.append(f"{place.certificates}:{_CERTIFICATES}:ro")
+        environ["PIP_CERT"] = _CERTIFICATES
+    script = "pip install -q --disable-pip-version-check -r requirements.txt -t python"
+    if os.getuid() != 0:
+        script += f" && chown -R {os.getuid()}:{os.getgid()} python"
+    return [
+        *(str(place.docker), "run", "--rm", "--label", place.label, "--workdir", "/work", "--entrypoint", "sh"),
+        *(word for mount in mounts for word in ("--volume", mount)),
+        *(word for name, value in environ.items() for word in ("--env", f"{name}={value}")),
+        *(place.image(project.python, project.architecture), "-c", script),
+    ]
+
+
+def _clear(place: Workplace, project: Project, folder: Path) -> None:
+    """Remove what the last run made; of root, where that was interrupted."""
+    tree = folder / "python"
+    if tree.exists():
+        place.empty(tree, place.image(project.python, project.architecture))
+        shutil.rmtree(tree)
+    for archive in folder.glob("*.zip"):
+        archive.unlink()
