@@ -17,7 +17,8 @@ from lambdabuild.errors import LambdaBuildError
 from lambdabuild.model import verifiedtext
 from lambdabuild.model.events import Event
 from lambdabuild.model.importtime import Profile, profile_document, profile_text
-from lambdabuild.model.invocation import Invoked, invoked_document, response_text, times_text
+from lambdabuild.model.invocation import Invoked
+from lambdabuild.model.invokedtext import invoked_document, response_text, times_text
 from lambdabuild.model.keptnotes import kept_note
 from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, format_size
 from lambdabuild.model.report import Artifact, Report, SplitPart, findings_document, report_document
@@ -104,7 +105,7 @@ class Console:
         for line in transformed_lines(report.artifacts):
             print(line)
         if report.verification and report.verification.artifacts:
-            print(verifiedtext.summary(report.verification))
+            print("\n".join((verifiedtext.summary(report.verification), *verifiedtext.savings(report.verification))))
 
     def verified(self, verification: Verification, findings: Sequence[Finding]) -> None:
         """The result of a verification, warnings and notes; errors are left to whoever raises them."""
@@ -118,7 +119,7 @@ class Console:
             return
         for artifact in verification.artifacts:
             print("\n".join(verifiedtext.table(artifact)))
-        print(verifiedtext.summary(verification))
+        print("\n".join((verifiedtext.summary(verification), *verifiedtext.savings(verification))))
         sys.stdout.flush()
 
     def proposed(self, parts: Sequence[SplitPart]) -> None:

@@ -122,7 +122,7 @@ def _look(path: str) -> Looks:
 def _digest(path: str) -> str:
     """Of a file's content and whether it may be executed, or of the names in a folder; empty for what is not there."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  (paths are texts here: thousands of them)
+        with open(path, "rb") as file:
             digest = hashlib.sha256()
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)

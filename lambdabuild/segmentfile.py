@@ -1,4 +1,4 @@
-"""The file of one segment: ``magic · sha256 of the header · sha256 of the data · length of the header · header · data``.
+"""The file of a segment: ``magic · sha256 of the header · sha256 of the data · length of the header · header · data``.
 
 The header (JSON) tells all of the segment but its members' bytes, so a segment can be reasoned about without reading
 those. The key under which it is kept stands in it: a file under another's name is none.

@@ -9,7 +9,7 @@ from tests.elves import SHARED, X86_64
 
 _HEADER, _PROGRAM, _SECTION = struct.Struct("<16s2HI3QI6H"), struct.Struct("<2I6Q"), struct.Struct("<2I4Q2I2Q")
 _SYMBOL, _ENTRY = struct.Struct("<I2BH2Q"), struct.Struct("<qQ")
-_LOAD, _DYNAMIC = 1, 2
+_LOAD, _DYNAMIC, _GNU_STACK = 1, 2, 0x6474E551
 _PROGBITS, _SYMTAB, _STRTAB, _DYNAMIC_SECTION, _DYNSYM = 1, 2, 3, 6, 11
 _WRITE, _ALLOC = 1, 2
 _DT_NULL, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT = 0, 5, 6, 10, 11
@@ -28,14 +28,23 @@ class _Section:
     align: int = 8
 
 
-def library(*, machine: int = X86_64, symbols: int = 500, abandoned: bool = False, behind: bytes = b"") -> bytes:
+def library(
+    *,
+    machine: int = X86_64,
+    symbols: int = 500,
+    abandoned: bool = False,
+    hidden: bool = False,
+    behind: bytes = b"",
+) -> bytes:
     """A shared object that defines nothing, and has a table of ``symbols`` local symbols which nobody needs to load it.
 
     With ``abandoned`` it has a segment in which there is no section any more, as editors of ELF files leave one behind
-    when they move a section to make room; strip puts such a segment where it cannot be mapped. ``behind`` is what
-    follows all that its headers tell of.
+    when they move a section to make room; binutils before 2.44 put such a segment where it cannot be mapped. With
+    ``hidden`` the dynamic table lies in such a segment, and every strip drops it. ``behind`` is what follows all that
+    the headers tell of.
     """
-    programs = 3 if abandoned else 2
+    abandoned = abandoned or hidden
+    programs = 4 if abandoned else 3
     at = _HEADER.size + programs * _PROGRAM.size
     dynsym, dynstr = bytes(_SYMBOL.size), b"\0"
     table = -(-(at + len(dynsym) + len(dynstr)) // 8) * 8
@@ -58,9 +67,15 @@ def library(*, machine: int = X86_64, symbols: int = 500, abandoned: bool = Fals
     ]
     segments = [_PROGRAM.pack(_LOAD, 6, 0, 0, 0, size, size, _PAGE)]
     if abandoned:
-        segments.append(_PROGRAM.pack(_LOAD, 6, _PAGE, 2 * _PAGE, 2 * _PAGE, 64, 64, _PAGE))
-    segments.append(_PROGRAM.pack(_DYNAMIC, 6, table, table, table, len(dynamic), len(dynamic), 8))
-    return _file(machine, segments, sections, symbols=symbols) + behind
+        length = len(dynamic)
+        segments.append(_PROGRAM.pack(_LOAD, 6, _PAGE, 2 * _PAGE, 2 * _PAGE, length, length, _PAGE))
+    offset, address = (_PAGE, 2 * _PAGE) if hidden else (table, table)
+    segments.append(_PROGRAM.pack(_DYNAMIC, 6, offset, address, address, len(dynamic), len(dynamic), 8))
+    segments.append(_PROGRAM.pack(_GNU_STACK, 6, 0, 0, 0, 0, 0, 16))  # without it, an executable stack is asked for
+    made = bytearray(_file(machine, segments, sections, symbols=symbols))
+    if hidden:
+        made[_PAGE : _PAGE + len(dynamic)] = dynamic
+    return bytes(made) + behind
 
 
 def _file(machine: int, segments: list[bytes], sections: list[_Section], *, symbols: int) -> bytes:

@@ -225,7 +225,7 @@ def engine_errors(phase: str) -> Iterator[None]:
         raise MachineError(
             f"the Docker Engine refused while {phase}: {error.explanation or error}", hint="see the engine's log"
         ) from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+    except (docker.errors.DockerException, requests.exceptions.RequestException, ConnectionError) as error:
         raise MachineError(
             f"lost the Docker Engine while {phase}: {_innermost(error)}", hint="check that it runs: docker info"
         ) from error

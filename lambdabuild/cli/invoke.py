@@ -56,7 +56,8 @@ def invoke(
     from lambdabuild.console import Console
     from lambdabuild.errors import BuildError
     from lambdabuild.model.functionenv import parse_environment, with_region
-    from lambdabuild.model.invocation import Call, error_text
+    from lambdabuild.model.invocation import Call
+    from lambdabuild.model.invokedtext import error_text
     from lambdabuild.pipeline.invoke import invoke as run
     from lambdabuild.steps.built import find_built
 
@@ -77,7 +78,10 @@ def invoke(
     whole = bool(context.find_root().params.get("verbose"))
     console.invoked(invoked, name=name, file=built.function.file, whole=whole)
     if invoked.error is not None:
-        raise BuildError(error_text(built.function.file, invoked.error), hint=invoked.error.hint)
+        hint = invoked.error.hint
+        if invoked.error.type == "Runtime.ImportModuleError":
+            hint = f"lambdabuild verify {name} tells what is missing"
+        raise BuildError(error_text(built.function.file, invoked.error), hint=hint)
 
 
 def _read_event(path: Path | None) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lambdabuild.model.audit import Kind, Violation, has_enough, numbers_of
+from lambdabuild.model.attempts import Code
+from lambdabuild.model.audit import Kind, Violation, check, find_missing, has_enough, numbers_of
 from lambdabuild.model.elfs import Unit, tag_of
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.lint import exclusion
@@ -39,6 +40,26 @@ class Verdict:
     def key(self) -> tuple[object, ...]:
         """Equal for what was found in several units that share an archive."""
         return self.worst.kind, self.worst.elf.owner, *((one.elf.path, one.asked) for one in self.violations)
+
+
+def audit(
+    unit: Unit,
+    *,
+    libraries: Callable[[Target], frozenset[str] | None],
+    read_code: Callable[[str], Code],
+    runtimes: Sequence[Runtime],
+) -> dict[object, Finding]:
+    """What is to be said of a unit, under keys that are equal for what two units have in common.
+
+    ``libraries`` gives those of the target's image, None when that is not at hand, and is asked only when something
+    misses one; ``read_code`` gives the code of an owner, when a question concerns that.
+    """
+    image = libraries(unit.target) if find_missing(unit) else None
+    loading = Loading(unit.elfs, read_code)
+    return {
+        verdict.key: finding_of(verdict, unit, loading, runtimes=runtimes, image=image is not None)
+        for verdict in judge(check(unit, image), unit, loading)
+    }
 
 
 def judge(violations: Iterable[Violation], unit: Unit, loading: Loading) -> Iterator[Verdict]:
@@ -117,7 +138,7 @@ def _where(unit: Unit, *, image: bool) -> str:
 
 def _hint(verdict: Verdict, target: Target, runtimes: Sequence[Runtime]) -> str:
     worst = verdict.worst
-    own, name = worst.elf.owner == SOURCES, worst.elf.owner.partition(" ")[0]
+    own, name = worst.elf.owner == SOURCES, worst.elf.owner.rpartition(" ")[0] or "what brings it"
     leave_out = f"leave {'it' if len(verdict.paths) == 1 else 'them'} out: {exclusion(verdict.paths[:_MOST])}"
     if worst.kind == "library":
         bring = f"bring {worst.asked[0]} along (Lambda finds it in lib/ of a function's source)"

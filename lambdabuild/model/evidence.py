@@ -22,6 +22,7 @@ _COMPILED = tuple(module.encode() for module in MODULES)
 _ASKS = re.compile(rb"importlib[._]metadata|importlib\s+as\b|importlib\s+import\s[^;]*\bmetadata\b")
 _TEST = re.compile(rb"tests?\b")
 _OPENS_IMPORT = re.compile(rb"import\w*\s*\Z")
+_NAMED = re.compile(rb"[\"']\w+(?:\.\w+)*\.tests?(?:\.\w+)*[\"']")
 _DOTTED = re.compile(r"\w+(?:\.\w+)+")
 _UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 """What ast.parse raises for what is no source code, or none of this Python's."""
@@ -54,7 +55,8 @@ def find_lookups(path: str, source: bytes) -> tuple[Lookup, ...]:
 
 
 def find_test_imports(path: str, source: bytes) -> tuple[TestImport, ...]:
-    """What a file of Python imports that has ``tests`` or ``test`` in its name, wherever the import stands.
+    """What a file of Python imports that has ``tests`` or ``test`` in its name, wherever the import stands; and strings
+    that are such a name, which may be imported somewhere else.
 
     Relative names are resolved. Nothing for a file that cannot be parsed.
     """
@@ -64,8 +66,10 @@ def find_test_imports(path: str, source: bytes) -> tuple[TestImport, ...]:
         code = parse_code(source)
     except _UNREADABLE:
         return ()
-    found = {(line, name) for line, name in _imports(code, path) if not TEST_FOLDERS.isdisjoint(name.split("."))}
-    return tuple(TestImport(path=path, line=line, module=name) for line, name in sorted(found))
+    found = {one for one in _imports(code, path) if not TEST_FOLDERS.isdisjoint(one.module.split("."))}
+    imported = {one.module for one in found if not one.named}
+    found = {one for one in found if not (one.named and one.module in imported)}
+    return tuple(sorted(found, key=lambda one: (one.line, one.module)))
 
 
 def entry_point_groups(text: str) -> tuple[str, ...]:
@@ -91,13 +95,13 @@ def _may_ask(source: bytes) -> bool:
 
 
 def _may_import_tests(source: bytes) -> bool:
-    """Whether a line, or a parenthesis, has the name of a test directory and the word import."""
+    """Whether a line, or a parenthesis, has the name of a test directory and the word import; or a string is one."""
     for match in _TEST.finditer(source):
         start = match.start()
         if source[start - 1 : start].isalnum() or source[start - 1 : start] == b"_":
             continue
-        line = source.rfind(b"\n", 0, start) + 1
-        if b"import" in source[line : source.find(b"\n", start) + 1 or None]:
+        line = source[source.rfind(b"\n", 0, start) + 1 : source.find(b"\n", start) + 1 or None]
+        if b"import" in line or _NAMED.search(line):
             return True
         opened = source.rfind(b"(", 0, start)
         if opened > source.rfind(b")", 0, start) and _OPENS_IMPORT.search(source, max(0, opened - 40), opened):
@@ -105,18 +109,27 @@ def _may_import_tests(source: bytes) -> bool:
     return False
 
 
-def _imports(code: Code, path: str) -> Iterator[tuple[int, str]]:
-    """Line and full name of all imports; ``from a import b`` as a.b, whatever b may be."""
+def _imports(code: Code, path: str) -> Iterator[TestImport]:
+    """All imports under their full names; ``from a import b`` as a.b, whatever b may be."""
     package = PurePosixPath(path).parts[:-1]
-    for node, _ in code.nodes(code.lines(["import"])):
+    for node, _ in code.nodes(code.lines(["import", "test"])):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if node.level <= len(package):
-                base = package[: len(package) - node.level + 1] if node.level else ()
-                base += (node.module,) if node.module else ()
-                yield from ((node.lineno, ".".join((*base, alias.name))) for alias in node.names)
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level <= len(package):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += (node.module,) if node.module else ()
+            names = [".".join((*base, alias.name)) for alias in node.names]
         elif isinstance(node, ast.Call) and "import" in called_name(node):
-            for given in (*node.args, *(keyword.value for keyword in node.keywords)):
-                if isinstance(given, ast.Constant) and isinstance(given.value, str) and _DOTTED.fullmatch(given.value):
-                    yield node.lineno, given.value
+            given = (*node.args, *(keyword.value for keyword in node.keywords))
+            names = [name for one in given if (name := _dotted(one)) is not None]
+        elif (name := _dotted(node)) is not None:
+            yield TestImport(path=path, line=getattr(node, "lineno", 1), module=name, named=True)
+        yield from (TestImport(path=path, line=getattr(node, "lineno", 1), module=name) for name in names)
+
+
+def _dotted(node: ast.AST) -> str | None:
+    """The string that a node is, when that is a dotted name."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
+        return node.value
+    return None

@@ -38,6 +38,8 @@ class TestImport:
     line: int
     module: str
     """Full dotted name; for ``from a import b`` it is a.b, whatever b may be."""
+    named: bool = False
+    """Whether a string is that name, and nothing tells what becomes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

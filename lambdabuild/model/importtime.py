@@ -157,7 +157,8 @@ def profile_text(profile: Profile, *, most: int) -> list[str]:
         lines.append(f"  … and {count - most} more")
     rows = [("self", "modules", "distribution", "")]
     rows += [(_ms(total.own), str(total.modules), total.owner, "") for total in profile.totals()]
-    summary = f"{profile.handler} of {profile.archive}: {_ms(profile.total)} for {count} modules, {profile.target}"
+    counted = f"{count} module" + "s" * (count != 1)
+    summary = f"{profile.handler} of {profile.archive}: {_ms(profile.total)} for {counted}, {profile.target}"
     return [*lines, "", *_columns(rows), "", summary]
 
 

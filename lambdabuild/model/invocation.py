@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from lambdabuild.errors import UsageError
 
 EMULATOR_TIMEOUT = 300
 """Seconds that the emulator gives a function when nobody says: AWS_LAMBDA_FUNCTION_TIMEOUT."""
+OUT_OF_MEMORY, TIMED_OUT, EMULATOR = "Runtime.OutOfMemory", "Sandbox.Timedout", "Emulator"
+"""Types of errors that are not an exception's."""
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _OWN_LINE = r"\d\d \w{3} \d{4} \d\d:\d\d:\d\d,\d{3} \[[A-Z]+\] \(rapid\) "
 _NOISE = re.compile(
@@ -20,13 +22,14 @@ _NOISE = re.compile(
 )
 _END = re.compile(rf"END RequestId: {_UUID}")
 _INIT = re.compile(rf"{_OWN_LINE}INIT REPORT\(durationMs: (?P<ms>\d+(?:\.\d+)?)\)")
-_RUN_START = re.compile(rf"{_OWN_LINE}INVOKE START\(")
+_INIT_BEGUN = re.compile(rf"{_OWN_LINE}INIT START\(")
+_INIT_DONE = re.compile(rf"{_OWN_LINE}INIT RTDONE\(status: success\)")
 _RUN = re.compile(rf"{_OWN_LINE}INVOKE RTDONE\(status: [^\n]* duration: (?P<ms>\d+(?:\.\d+)?)ms\)")
+_EXITED = re.compile(rf"{_OWN_LINE}Process runtime-\d+ exited: (?P<how>[^\n]*)")
 _ADVICE = re.compile(r"\[WARNING\]\t[^\n]*\tLAMBDA_WARNING: Unhandled exception\.[^\n]*(?:\n|\Z)")
 _RECORD = re.compile(r"\[ERROR\] [^\n]*(?:\n|\Z)")
 _IMPORTING = re.compile(r' *File "(?:<frozen importlib[^"]*>|[^"]*/importlib/__init__\.py)", ')
 """Frames of the import system, which Python's own traceback leaves out."""
-_TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +97,8 @@ def read_answers(told: Mapping[str, Any], full_log: str, call: Call) -> Invoked:
     parts = _by_invocation(full_log, len(answers))
     inits = [_milliseconds(_INIT, part) for part in parts]
     last = answers[-1]
-    error = _find_error(last, call, init=inits[-1], ran=bool(_RUN_START.search(parts[-1])), oom=told["oom_kills"] > 0)
+    at_init = bool(_INIT_BEGUN.search(parts[-1])) and not _INIT_DONE.search(parts[-1])
+    error = _find_error(last, call, parts[-1], init=inits[-1], at_init=at_init, oom=told["oom_kills"] > 0)
     runs = []
     for answer, part, init in zip(answers, parts, inits, strict=True):
         run = _milliseconds(_RUN, part)
@@ -120,43 +124,58 @@ def _by_invocation(log: str, count: int) -> list[str]:
 
 
 def _milliseconds(pattern: re.Pattern[str], text: str) -> float | None:
-    """The last duration that the emulator tells, in seconds: a runtime that died at init is started once more."""
-    found = pattern.findall(text)
-    return round(float(found[-1]) / 1000, 9) if found else None
+    """The longest duration that the emulator tells, in seconds: it tells of one more init after one that failed."""
+    return max((round(float(ms) / 1000, 9) for ms in pattern.findall(text)), default=None)
 
 
 def _find_error(
-    answer: Mapping[str, Any], call: Call, *, init: float | None, ran: bool, oom: bool
+    answer: Mapping[str, Any], call: Call, log: str, *, init: float | None, at_init: bool, oom: bool
 ) -> FunctionError | None:
     timeout = call.timeout or EMULATOR_TIMEOUT
     if answer.get("lost") == "timeout" or answer.get("body") == f"Task timed out after {timeout}.00 seconds":
-        return _timed_out(timeout, init=init, ran=ran)
-    if "lost" in answer:
-        return FunctionError(type="Emulator", message=f"no answer: {answer['lost']}")
-    document = _parsed(answer["body"])
-    failed = answer["status"] != 200
-    if not isinstance(document, dict) or "errorType" not in document or not (failed or "stackTrace" in document):
-        return FunctionError(type="Emulator", message=f"HTTP status {answer['status']}") if failed else None
+        return _timed_out(timeout, init=init, at_init=at_init)
+    document = _parsed(answer.get("body", ""))
+    told = isinstance(document, dict) and "errorType" in document
+    if answer.get("status") == 200 and not (told and "stackTrace" in document):
+        return None
+    died = not told or document["errorType"] == "Runtime.ExitError"
+    if died and oom:
+        return _out_of_memory(call, at_init=at_init)
+    if not told:
+        return _unexplained(answer, log, at_init=at_init)
     kind = str(document["errorType"])
     message = re.sub(rf"^RequestId: {_UUID} Error: ", "", str(document.get("errorMessage") or ""))
-    if kind == "Runtime.ExitError" and oom:
-        limit = f"limit {call.memory} MB" if call.memory else "the engine's limit"
-        hint = f"give it more: --memory {call.memory * 2}" if call.memory else "give the Docker Engine more memory"
-        return FunctionError(type="Runtime.OutOfMemory", message=f"out of memory ({limit})", at_init=not ran, hint=hint)
     frames = (str(frame).rstrip("\n") for frame in document.get("stackTrace") or ())
     trace = tuple(frame for frame in frames if not _IMPORTING.match(frame))
-    return FunctionError(type=kind, message=message, trace=trace, at_init=not ran)
+    return FunctionError(type=kind, message=message, trace=trace, at_init=at_init)
 
 
-def _timed_out(timeout: int, *, init: float | None, ran: bool) -> FunctionError:
+def _out_of_memory(call: Call, *, at_init: bool) -> FunctionError:
+    limit, hint = "the engine's limit", "give the Docker Engine more memory"
+    if call.memory is not None:
+        limit, hint = f"limit {call.memory} MB", f"give it more: --memory {call.memory * 2}"
+    return FunctionError(type=OUT_OF_MEMORY, message=f"out of memory ({limit})", at_init=at_init, hint=hint)
+
+
+def _unexplained(answer: Mapping[str, Any], log: str, *, at_init: bool) -> FunctionError:
+    """Of an answer that tells nothing, as when the runtime's process ends at init; the log may."""
+    exited = _EXITED.search(log)
+    if exited is not None:
+        message = f"Runtime exited with error: {exited['how']}"
+        return FunctionError(type="Runtime.ExitError", message=message, at_init=at_init)
+    why = f"no answer: {answer['lost']}" if "lost" in answer else f"HTTP status {answer['status']}"
+    return FunctionError(type=EMULATOR, message=f"the emulator failed: {why}")
+
+
+def _timed_out(timeout: int, *, init: float | None, at_init: bool) -> FunctionError:
     message = f"timed out after {timeout} s"
     hint = "give it more: --timeout"
-    if not ran:
+    if at_init:
         message += ", in its init phase"
     elif init is not None:
         message += f", of which init took {init:.2f} s"
         hint += "; the emulator counts the init of a first invocation, Lambda does not"
-    return FunctionError(type="Sandbox.Timedout", message=message, at_init=not ran, hint=hint)
+    return FunctionError(type=TIMED_OUT, message=message, at_init=at_init, hint=hint)
 
 
 def _parsed(text: str) -> Any:
@@ -179,69 +198,3 @@ def function_log(log: str, error: FunctionError | None) -> str:
         record = f"[ERROR] {error.type}"
         log = _RECORD.sub(lambda at: "" if at[0].startswith(record) else at[0], log)
     return log.replace("\r", "\n")
-
-
-def error_text(file: str, error: FunctionError) -> str:
-    """An error as a message, with the trace as Python prints it."""
-    if error.type in ("Sandbox.Timedout", "Runtime.OutOfMemory", "Emulator"):
-        text = f"{file}: {error.message}"
-    else:
-        text = f"{file}{' fails at init' if error.at_init else ''}: {error.type}: {error.message}"
-    return "\n".join((text, _TRACEBACK, *error.trace)) if error.trace else text
-
-
-def invoked_document(invoked: Invoked, *, name: str, file: str) -> dict[str, Any]:
-    """For JSON."""
-    error, warm = invoked.error, invoked.run_seconds[1:]
-    return {
-        "name": name,
-        "path": file,
-        "response": None if invoked.response is None else response_value(invoked.response),
-        "error": None
-        if error is None
-        else {"type": error.type, "message": error.message, "trace": list(error.trace), "at_init": error.at_init},
-        "log": invoked.log,
-        "init_seconds": invoked.init_seconds,
-        "run_seconds": invoked.run_seconds[0] if invoked.run_seconds else None,
-        "warm": _warm(warm) if warm else None,
-    }
-
-
-def response_value(response: str) -> Any:
-    """A response as its value where it is JSON, else as it is."""
-    try:
-        return json.loads(response)
-    except ValueError:
-        return response
-
-
-def response_text(response: str) -> str:
-    """A response for a person: JSON set out, anything else as it is."""
-    try:
-        return json.dumps(json.loads(response), indent=2, ensure_ascii=False)
-    except ValueError:
-        return response
-
-
-def times_text(invoked: Invoked) -> str:
-    """A line of what was measured; empty when nothing was."""
-    words = [] if invoked.init_seconds is None else [f"init {_ms(invoked.init_seconds)}"]
-    first, *warm = invoked.run_seconds or (None,)
-    if first is not None:
-        words.append(f"run {_ms(first)}")
-    if warm:
-        told = _warm(warm)
-        values = ", ".join(f"{name} {_ms(told[name])}" for name in ("min", "median", "max"))
-        words.append(f"{told['count']} warm: {values}")
-    return ", ".join(words)
-
-
-def _warm(seconds: Sequence[float]) -> dict[str, Any]:
-    ordered = sorted(seconds)
-    middle = len(ordered) // 2
-    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    return {"count": len(ordered), "min": ordered[0], "median": median, "max": ordered[-1]}
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"

@@ -126,6 +126,8 @@ def _row(case: Case, status: Status, message: str | None = None) -> Row:
         status=status,
         seconds=case.slim.seconds,
         message=message,
+        compiled=case.slim.compiled,
+        uncompiled=case.slim.uncompiled,
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.modules import top_level_modules
-from lambdabuild.model.transformed import Symbols
 from lambdabuild.model.slimming import Kept
+from lambdabuild.model.transformed import Symbols
 from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.model.verification import Verification, verification_document
 

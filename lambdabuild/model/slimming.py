@@ -6,6 +6,7 @@ code imports, with all that they import in turn. An ``exclude`` pattern wins ove
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,8 @@ from lambdabuild.model.treatment import Slimming
 _METADATA = ("METADATA", "entry_points.txt", "top_level.txt")
 _RECORD = "RECORD"
 _FOLDER = ".dist-info"
+_RUN_BY_TESTERS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|tests|conftest)\.py$")
+"""https://docs.pytest.org/en/stable/explanation/goodpractices.html, and Django's ``tests.py``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +111,10 @@ def _test_imports(stock: _Stock, application: Facts, load: Load) -> Iterator[Tes
 
 def _needed_tests(stock: _Stock, imports: Iterable[TestImport], load: Load) -> dict[str, list[str]]:
     """The test modules that are imported, those that these import, and the packages on the way; with the reasons."""
+    tests = [path for path, (one, _) in stock.spared.items() if one.name not in stock.elsewhere and is_test(path)]
     modules: dict[str, list[str]] = {}
-    for path, (segment, _) in stock.spared.items():
-        if segment.name not in stock.elsewhere and is_test(path) and (stem := _stem(path)) is not None:
+    for path in tests:
+        if (stem := _stem(path)) is not None:
             modules.setdefault(stem, []).append(path)
     needed: dict[str, list[str]] = {}
     waiting = list(imports)
@@ -121,8 +125,12 @@ def _needed_tests(stock: _Stock, imports: Iterable[TestImport], load: Load) -> d
         deepest = max((stem for stem in stems if stem in modules), key=len, default=None)
         if deepest is None:
             continue
-        reason = f"{imported.path}:{imported.line} imports {deepest.replace('/', '.')}"
-        for path in (path for stem in stems for path in modules.get(stem, ())):
+        verb = "names" if imported.named else "imports"
+        reason = f"{imported.path}:{imported.line} {verb} {deepest.replace('/', '.')}"
+        files = [path for stem in stems for path in modules.get(stem, ())]
+        if imported.named and deepest == stems[-1]:
+            files += _code_below(deepest, tests)
+        for path in files:
             if path not in needed:
                 needed[path] = []
                 if path.endswith(".py"):
@@ -130,6 +138,13 @@ def _needed_tests(stock: _Stock, imports: Iterable[TestImport], load: Load) -> d
             if reason not in needed[path]:
                 needed[path].append(reason)
     return needed
+
+
+def _code_below(package: str, tests: Iterable[str]) -> list[str]:
+    """The files of a package that is called a test and does not look like one: what is in it may be loaded by folder,
+    as plugins are. A package with files that test runners look for is one."""
+    files = [path for path in tests if path.startswith(f"{package}/")]
+    return [] if any(_RUN_BY_TESTERS.search(path) for path in files) else files
 
 
 def _stem(path: str) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from lambdabuild.model.segment import Member
 
-VERIFICATION_FORMAT = 1
+VERIFICATION_FORMAT = 2
 """Raised whenever the same archives would be tried in another way."""
 PROBE = "lambdabuild_probe"
 """The module of ours that imports others, beside a function's own."""
@@ -71,6 +71,11 @@ class Tried:
     failure: Failure | None = None
     opened: tuple[str, ...] = ()
     """Absolute paths that were opened below ``ROOTS``, where that was watched."""
+    compiled: float | None = None
+    """Seconds of the processor for a handler's import alone, with the bytecode of its artifacts; None where that
+    was not measured."""
+    uncompiled: float | None = None
+    """The same without that bytecode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,9 @@ class Row:
     status: Status
     seconds: float
     message: str | None = None
+    compiled: float | None = None
+    """As in ``Tried``."""
+    uncompiled: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +159,14 @@ def parse_module(name: str, answer: Mapping[str, Any]) -> Tried:
     value = answer["value"]
     failure = _raised(value["failure"]) if value["failure"] else None
     return Tried(name=name, seconds=value["seconds"], failure=failure, opened=tuple(value["opened"]))
+
+
+def with_import_times(tried: Tried, answers: Sequence[Mapping[str, Any]]) -> Tried:
+    """With what the probe measured, with bytecode and without; nothing where an import failed."""
+    values = [answer["value"] for answer in answers if "value" in answer and not answer["value"]["failure"]]
+    if len(values) != 2:
+        return tried
+    return replace(tried, compiled=values[0]["processor"], uncompiled=values[1]["processor"])
 
 
 def _failure(document: Mapping[str, Any]) -> Failure:
@@ -214,7 +230,10 @@ def verification_document(verification: Verification) -> dict[str, Any]:
 
 
 def rows_document(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    return [asdict(row) | {"seconds": round(row.seconds, 3)} for row in rows]
+    return [
+        {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(row).items()}
+        for row in rows
+    ]
 
 
 def parse_rows(document: Iterable[Mapping[str, Any]]) -> tuple[Row, ...]:

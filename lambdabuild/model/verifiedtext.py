@@ -20,6 +20,18 @@ def summary(verification: Verification) -> str:
     return f"verified: {line}, {verification.seconds:.1f} s"
 
 
+def savings(verification: Verification) -> Iterator[str]:
+    """A line with the time of the processor that bytecode saves, where it was measured."""
+    told = [
+        f"{artifact.file} {row.compiled:.2f} s instead of {row.uncompiled:.2f} s"
+        for artifact in verification.artifacts
+        for row in artifact.rows
+        if row.compiled is not None and row.uncompiled is not None
+    ]
+    if told:
+        yield f"with bytecode the handlers' imports take, of the processor: {', '.join(told)}"
+
+
 def counted(rows: list[Row]) -> str:
     """``3 handlers, 14 modules``."""
     handlers = sum(row.handler for row in rows)

@@ -30,6 +30,7 @@ from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared, prepare
 from lambdabuild.pipeline.reuse import NONE, Earlier, recall, remember, take
 from lambdabuild.pipeline.verifybuilt import verify_built
+from lambdabuild.steps.collect import find_handler
 from lambdabuild.steps.publish import Stage, Written, staging
 from lambdabuild.zipformat import COMPRESSOR
 
@@ -40,6 +41,8 @@ def build(order: Order, machines: Machines) -> Report:
     Raises LambdaBuildError; whatever it raises, the artifacts of earlier builds are as they were.
     """
     started = time.monotonic()
+    reuses = not (order.split or machines.resolver.upgrade or order.verify == "always")
+    _check_handlers(order, recall(machines.cache, order.output) if reuses else NONE)
     machines.cache.ensure()
 
     def waiting() -> None:
@@ -49,7 +52,7 @@ def build(order: Order, machines: Machines) -> Report:
         machines.cache.in_use(waiting=waiting),
         staging(order.output, locks=machines.cache.locks, waiting=waiting) as stage,
     ):
-        earlier = NONE if order.split or machines.resolver.upgrade else recall(machines.cache, order.output)
+        earlier = recall(machines.cache, order.output) if reuses else NONE
         prepared = prepare(order, machines, earlier)
         machines.listen(Event(phase="assemble", text="writing archives"))
         drafts = tuple(_drafts(prepared, order))
@@ -60,13 +63,17 @@ def build(order: Order, machines: Machines) -> Report:
         stands = [earlier[one.file] for one in prepared.whole.made if one.file not in prepared.trees]
         for one in stands:
             adopt(one.sources | one.archive)
-        artifacts = [*made, *(one.artifact for one in stands)]
+        places = {one.name: place for place, one in enumerate(prepared.whole.made)}
+        artifacts = sorted(
+            [*made, *(one.artifact for one in stands)], key=lambda artifact: places[artifact.part_of or artifact.name]
+        )
         zipped = judged(_zipped(artifacts, order.config), tolerant=order.tolerant)
         contents = {file: (file, tree) for file, tree in prepared.attached.items()}
         contents |= {draft.file: (draft.source, draft.tree) for draft in drafts}
         used = [one.artifact for one in stands if one.artifact.file in prepared.attached]
         verified = verify_built([*made, *used], stage, contents, prepared=prepared, order=order, machines=machines)
         stage.commit(artifacts, clean=order.clean)
+    fresh = sum(one.fresh for one in prepared.installed.values())
     kept = {draft.file: _kept(draft, prepared) for draft in drafts}
     if not order.split:
         _remember(made, kept, prepared, order, machines)
@@ -77,8 +84,8 @@ def build(order: Order, machines: Machines) -> Report:
         left_out={**prepared.left_out} | {one.artifact.file: one.left_out for one in stands if one.left_out},
         kept={file: of_file for file, of_file in kept.items() if of_file}
         | {one.artifact.file: one.kept for one in stands if one.kept},
-        cached=sum(len(one.segments) - one.fresh for one in prepared.installed.values()),
-        installed=sum(one.fresh for one in prepared.installed.values()),
+        cached=prepared.distributions - fresh,
+        installed=fresh,
         seconds=time.monotonic() - started,
         targets=tuple(map(str, prepared.whole.targets)),
         verification=verified.verification,
@@ -122,6 +129,13 @@ def _remember(
                 )
             )
     remember(machines.cache, order.output, known)
+
+
+def _check_handlers(order: Order, earlier: Mapping[str, Earlier]) -> None:
+    """Before anything else is done: that the handlers are there of which the sources may have changed."""
+    for function in order.plan.functions:
+        if function.file not in earlier or not earlier[function.file].has_same_sources():
+            find_handler(order.project, function.sources)
 
 
 def propose_split(order: Order, machines: Machines) -> tuple[SplitPart, ...]:

@@ -44,6 +44,8 @@ class Prepared:
     """Of what is to be made."""
     whole: Plan
     """With what stands from earlier builds, and needs not be made."""
+    distributions: int
+    """How many the whole plan needs, each counted once for a target."""
     fingerprints: Mapping[str, str]
     """By artifact of the whole plan."""
     ledgers: Mapping[str, Ledger]
@@ -68,9 +70,6 @@ def prepare(order: Order, machines: Machines, earlier: Mapping[str, Earlier] = N
     Raises PolicyError for what breaks a limit.
     """
     unread = {file: one for file, one in earlier.items() if one.has_same_sources()}
-    for function in order.plan.functions:
-        if function.file not in unread:
-            find_handler(order.project, function.sources)
     resolutions = _resolve(order, machines)
     whole = order.plan.without(_empty(order.plan, resolutions))
     fingerprints = {one.file: fingerprint_of(one, _pins(one, resolutions), order, machines) for one in whole.artifacts}
@@ -123,7 +122,8 @@ def _prepare(
         assembled = assemble(plan, layers, functions, finish=finish)
     found = [*assembled.findings, *compiled.findings, *lint(plan, assembled.trees, assembled.layers)]
     found = strictly(found) if order.config.strict else found
-    found += _audit(plan, assembled, installed, machines)
+    with _reading_code():
+        found += _audit(plan, assembled, installed, machines)
     findings = [*_deprecations(whole, order.today), *judged(found, tolerant=order.tolerant)]
     left_out = {
         function.file: content.left_out for function in plan.functions if (content := functions[function.name]).left_out
@@ -131,6 +131,7 @@ def _prepare(
     return Prepared(
         plan=plan,
         whole=whole,
+        distributions=len({(target, pin) for (_, target), one in resolutions.items() for pin in one.pins}),
         fingerprints=fingerprints,
         ledgers=ledgers,
         attached={one.file: assembled.layers[one.name] for one in plan.all_layers if one.name in assembled.layers},

@@ -202,7 +202,13 @@ class _Run:
 def _function(trial: Trial, folder: Path) -> Function:
     assert trial.handler is not None
     file = trial.artifact.file
-    return Function(file=file, archive=folder / file, handler=trial.handler, modules=trial.modules)
+    return Function(
+        file=file,
+        archive=folder / file,
+        handler=trial.handler,
+        modules=trial.modules,
+        compiled=trial.artifact.provenance.bytecode is not None,
+    )
 
 
 def _counted(handlers: int, modules: int) -> str:

@@ -43,7 +43,8 @@ def verify_built(
     order: Order,
     machines: Machines,
 ) -> Verified:
-    """Try the artifacts, as the order has it, which are in the stage or stand in the output folder; ``contents`` has the archive of the plan and the tree of each.
+    """Try the artifacts as the order has it. They are in the stage or stand in the output folder; ``contents`` has the
+    archive of the plan and the tree of each.
 
     Raises PolicyError for what fails, and MachineError where it is asked for and cannot be done.
     """

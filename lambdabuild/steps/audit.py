@@ -11,13 +11,11 @@ from lambdabuild.builders.base import Builder, Image
 from lambdabuild.cache import Cache
 from lambdabuild.elf import MAGIC, read_binary
 from lambdabuild.model.attempts import Code
-from lambdabuild.model.audit import check, find_missing
-from lambdabuild.model.complaints import finding_of, judge
+from lambdabuild.model.complaints import audit as audit_unit
 from lambdabuild.model.elfs import Elf, Unit
 from lambdabuild.model.events import Listener
 from lambdabuild.model.facts import Binary
 from lambdabuild.model.limits import Finding
-from lambdabuild.model.loading import Loading
 from lambdabuild.model.plan import ExternalPlan, Plan
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.target import Runtime, Target
@@ -55,12 +53,8 @@ def audit(
             modules=frozenset((entry.owner, path) for _, path, entry in placed if path.endswith(".py")),
             complete=complete,
         )
-        loading = Loading(unit.elfs, partial(_code, placed))
-        image = libraries(target) if find_missing(unit) else None
-        for verdict in judge(check(unit, image), unit, loading):
-            if verdict.key not in findings:
-                found = finding_of(verdict, unit, loading, runtimes=runtimes, image=image is not None)
-                findings[verdict.key] = found
+        found = audit_unit(unit, libraries=libraries, read_code=partial(_code, placed), runtimes=runtimes)
+        findings |= {key: finding for key, finding in found.items() if key not in findings}
     return list(findings.values())
 
 

@@ -16,7 +16,6 @@ from lambdabuild.model.target import Target
 from lambdabuild.segments import make_segments
 from lambdabuild.zipformat import COMPRESSOR
 
-
 _IMAGES = "images"
 
 

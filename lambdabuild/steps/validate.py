@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Checked:
     """Of a function: the files of its layers, as the manifest tells; None for a layer."""
     external: tuple[Sized, ...] = ()
     """Of a function: its layers that others published, as the manifest tells."""
+    target: tuple[str, str] | None = None
+    """Runtime and architecture, as the manifest tells."""
 
 
 def find_artifacts(output: Path) -> tuple[Path, ...]:
@@ -57,6 +59,7 @@ def inspect(paths: Sequence[Path]) -> tuple[Checked, ...]:
             sized=recorded.sized() if recorded else _sized(path, sizes),
             layers=None if _is_layer(sizes, recorded) else _layer_files(recorded) if recorded else given,
             external=tuple(layer.sized() for layer in recorded.external_layers) if recorded else (),
+            target=(recorded.runtime, recorded.architecture) if recorded else None,
         )
         for path, sizes, recorded in read
     )
@@ -73,11 +76,25 @@ def validate(checked: Sequence[Checked], *, direct_upload: bool) -> list[Finding
     for function in functions:
         layers = [_layer(name, function, by_file) for name in function.layers or ()]
         findings += check_unzipped(function.sized, [*(layer.sized for layer in layers), *function.external])
-    used = {name for function in functions for name in function.layers or ()}
-    for one in checked:
-        if one.layers is None and one.path.name not in used:
-            findings += check_unzipped(None, [one.sized])
+    for one in _unused(checked):
+        findings += check_unzipped(None, [one.sized])
     return findings
+
+
+def each_stack(checked: Sequence[Checked]) -> Iterator[tuple[Checked | None, tuple[Checked, ...]]]:
+    """What is loaded together: each function with its layers, and each layer that no function uses."""
+    by_file = {one.path.name: one for one in checked}
+    for one in checked:
+        if one.layers is not None:
+            yield one, tuple(_layer(name, one, by_file) for name in one.layers)
+    for one in _unused(checked):
+        yield None, (one,)
+
+
+def _unused(checked: Sequence[Checked]) -> list[Checked]:
+    """The layers that no function uses."""
+    used = {name for function in checked for name in function.layers or ()}
+    return [one for one in checked if one.layers is None and one.path.name not in used]
 
 
 def _layer(name: str, function: Checked, by_file: dict[str, Checked]) -> Checked:

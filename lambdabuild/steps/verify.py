@@ -17,7 +17,7 @@ from lambdabuild.errors import LambdaBuildError, MachineError, PolicyError
 from lambdabuild.model.handler import split_handler
 from lambdabuild.model.judgement import find_unmet_need
 from lambdabuild.model.segment import Member
-from lambdabuild.model.verification import PROBE, Removed, Tried, parse_handler, parse_module
+from lambdabuild.model.verification import PROBE, Removed, Tried, parse_handler, parse_module, with_import_times
 from lambdabuild.zipformat import pack, write_zip
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Function:
     handler: str
     modules: tuple[str, ...]
     """Of the distributions in it."""
+    compiled: bool = False
+    """Whether it has bytecode, so that it is measured what that saves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +168,20 @@ class _Trial:
         with self._sandbox.running(function.archive.read_bytes, self._layers) as running:
             init = self._run(running, function.handler)["init"]
             raised = "failure" in init and init["failure"]["kind"] == "raised"
-            if raised or function.modules:
+            if raised or function.modules or function.compiled:
                 running.add(_probe)
             probed = self._import(running, [_module_of(function.handler)])[0] if raised else None
-            return parse_handler(function.handler, init, probed), *self._import(running, function.modules)
+            tried = parse_handler(function.handler, init, probed)
+            if function.compiled and not tried.failure:
+                tried = self._measured(running, tried)
+            return tried, *self._import(running, function.modules)
+
+    def _measured(self, running: Running, tried: Tried) -> Tried:
+        """A handler that can be imported, with the time that this takes with bytecode and without."""
+        event = {"module": _module_of(tried.name), "watch": False}
+        events = [event | {"bytecode": bytecode} for bytecode in (True, False)]
+        answers = self._run(running, f"{PROBE}.handler", events, fresh=True)["answers"]
+        return with_import_times(tried, answers)
 
     def add_to_layers(self, removed: Sequence[Removed]) -> None:
         if self._layers is not None and removed:
@@ -189,7 +201,7 @@ class _Trial:
     def _import(self, running: Running, names: Sequence[str], *, watch: bool = False) -> tuple[Tried, ...]:
         if not names:
             return ()
-        events = [{"module": name, "watch": watch} for name in names]
+        events = [{"module": name, "watch": watch, "bytecode": True} for name in names]
         told = self._run(running, f"{PROBE}.handler", events, fresh=watch)
         if "failure" in told["init"]:
             log = "\n".join(told["init"]["failure"]["log"])

@@ -69,7 +69,7 @@ def _pyproject(repo: Monorepo) -> str:
         for number in range(repo.functions)
     )
     return (
-        f'[project]\nname = "monorepo"\nversion = "0.1.0"\nrequires-python = ">={repo.python}"\n'
+        f'[project]\nname = "monorepo"\nversion = "0.1.0"\nrequires-python = ">=3.10"\n'
         f"\n[dependency-groups]\n{groups}"
         "\n[tool.uv]\npackage = false\ndefault-groups = []\n"
         f'\n[tool.lambdabuild]\npython = "{repo.python}"\narchitecture = "x86_64"\n{layers}{functions}'

@@ -20,6 +20,7 @@ KEPT = ROOT / ".cache" / "bench"
 """What is slow to make and the same for every run: the SAM CLI."""
 LABEL = "dev.lambdabuild.bench"
 """On every container, volume and image that the benchmark makes; its value is the run's name."""
+_IMAGE = "LAMBDABUILD_IMAGE"
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 _FORWARDED = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
@@ -81,12 +82,9 @@ def workplace(python: str, architecture: str) -> Iterator[Workplace]:
     # The name is that of images, too, so it is lower-case letters, digits and single dashes.
     folder = Path(tempfile.gettempdir()).resolve() / f"lambdabuild-bench-{os.getpid()}-{os.urandom(4).hex()}"
     docker = _find_docker()
-    place = Workplace(
-        folder=folder,
-        environ=environment(os.environ, folder),
-        image_template=os.environ.get("LAMBDABUILD_IMAGE") or (_prepared_image(python) if docker else ""),
-        docker=docker,
-    )
+    image = os.environ.get(_IMAGE) or (_prepared_image(python) if docker else "")
+    environ = environment(os.environ, folder) | ({_IMAGE: image} if image else {})
+    place = Workplace(folder=folder, environ=environ, image_template=image, docker=docker)
     folder.mkdir(mode=0o700)
     try:
         yield place

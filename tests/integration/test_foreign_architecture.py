@@ -85,3 +85,29 @@ def test_a_source_distribution_needs_an_engine_that_runs_it(
         "  hint: build on an engine of that architecture (DOCKER_HOST), set up emulation "
         "(https://docs.docker.com/build/building/multi-platform/#qemu), or choose versions that have wheels\n"
     )
+
+
+def test_symbols_are_stripped_by_an_engine_that_runs_the_target(
+    tmp_path: Path, foreign: str, lambdabuild: Callable
+) -> None:
+    folder = project(tmp_path / "project", "markupsafe==3.0.3")
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write("strip-symbols = true\n")
+    image = {"LAMBDABUILD_IMAGE": foreign}
+    done = lambdabuild("layer", "--project", folder, "--lock", "--builder", "docker", env=image, code=4)
+    assert done.stderr[done.stderr.index("error: ") :] == (
+        "error: symbols for python3.13 arm64 are stripped by its own binutils, and this engine (x86_64) runs no arm64 "
+        "programs\n"
+        "  hint: build on an engine of that architecture (DOCKER_HOST), set up emulation "
+        "(https://docs.docker.com/build/building/multi-platform/#qemu), or leave out strip-symbols\n"
+    )
+
+
+def test_bytecode_needs_no_emulation(tmp_path: Path, foreign: str, lambdabuild: Callable) -> None:
+    folder = project(tmp_path / "project", "markupsafe==3.0.3")
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write('bytecode = "compile"\n')
+    image = {"LAMBDABUILD_IMAGE": foreign}
+    lambdabuild("layer", "--project", folder, "--lock", "--output", tmp_path / "out", "--no-verify", env=image)
+    with zipfile.ZipFile(tmp_path / "out" / "layer.zip") as layer:
+        assert "python/markupsafe/__pycache__/__init__.cpython-313.pyc" in layer.namelist()

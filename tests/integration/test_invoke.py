@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 import pytest
+from docker.errors import NotFound
 
 from tests.wheels import wheel
 
@@ -119,12 +122,12 @@ def test_an_answer(project: Project) -> None:
 def test_the_init_time_is_that_of_the_imports(project: Project) -> None:
     document = json.loads(project.invoke({}, "--json", "--count", 4).stdout)
     assert document.keys() == {"name", "path", "response", "error", "log", "init_seconds", "run_seconds", "warm"}
-    assert 0.5 < document["init_seconds"] < 5
-    assert document["run_seconds"] < 0.5
+    assert 0.5 < document["init_seconds"]
+    assert 0 < document["run_seconds"] < document["init_seconds"]
     assert document["log"] == "loaded\n" + "handling None\n" * 4
     warm = document["warm"]
     assert warm["count"] == 3
-    assert 0 < warm["min"] <= warm["median"] <= warm["max"] < 0.5
+    assert 0 < warm["min"] <= warm["median"] <= warm["max"]
 
 
 def test_all_of_the_log(project: Project, lambdabuild: Callable) -> None:
@@ -164,7 +167,7 @@ def test_what_the_function_sees(project: Project, tmp_path: Path) -> None:
             "LOG_LEVEL": "CRITICAL",
             "AWS_REGION": "eu-west-1",
             "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_ACCESS_KEY_ID": None,
+            "AWS_ACCESS_KEY_ID": "",
             "_HANDLER": "app.handler",
         },
         "context": ["app", "256"],
@@ -186,13 +189,15 @@ def test_the_environment_shows_nowhere_on_the_engine(
     told = ""
     while running.poll() is None:
         for container in docker_client.containers.list(filters={"label": "dev.lambdabuild=run"}, ignore_removed=True):
-            execs = [docker_client.api.exec_inspect(one) for one in container.attrs.get("ExecIDs") or ()]
-            told += json.dumps([container.attrs, execs])
+            told += json.dumps(container.attrs)
+            for one in container.attrs.get("ExecIDs") or ():
+                with suppress(NotFound):  # it may have ended meanwhile
+                    told += json.dumps(docker_client.api.exec_inspect(one))
     assert running.communicate()[1] is not None
     assert running.returncode == 0
     events = docker_client.events(since=since, until=int(time.time()) + 1)
     told += "".join(event if isinstance(event, str) else event.decode() for event in events)
-    assert "lambda-entrypoint.sh" in told
+    assert "aws-lambda-rie" in told  # the program that is run
     assert "exec_create" in told
     assert canary not in told
 
@@ -233,10 +238,10 @@ def test_a_function_that_ends_its_process(project: Project) -> None:
 
 
 def test_a_function_that_takes_too_long(project: Project) -> None:
-    error = project.error({"do": "wait", "seconds": 60}, "--timeout", 3)
-    assert error.startswith("error: app.zip: timed out after 3 s, of which init took 0.")
-    assert error.endswith(
-        " s\n  hint: give it more: --timeout; the emulator counts the init of a first invocation, Lambda does not\n"
+    error = project.error({"do": "wait", "seconds": 60}, "--timeout", 5)
+    assert re.sub(r"\d\.\d\d s", "X s", error) == (
+        "error: app.zip: timed out after 5 s, of which init took X s\n"
+        "  hint: give it more: --timeout; the emulator counts the init of a first invocation, Lambda does not\n"
     )
 
 
@@ -252,6 +257,7 @@ def test_a_failed_init(tmp_path: Path, lambdabuild: Callable) -> None:
     assert project.error() == (
         "error: app.zip fails at init: Runtime.ImportModuleError: "
         "Unable to import module 'app': No module named 'nothere'\n"
+        "  hint: lambdabuild verify app tells what is missing\n"
     )
     project = make(tmp_path / "raises", lambdabuild, at_import="raise KeyError('TABLE')")
     assert project.error() == (
@@ -259,6 +265,17 @@ def test_a_failed_init(tmp_path: Path, lambdabuild: Callable) -> None:
         "Traceback (most recent call last):\n"
         '  File "/var/task/app.py", line 5, in <module>\n'
         "    raise KeyError('TABLE')\n"
+    )
+
+
+def test_a_runtime_that_dies_at_init(tmp_path: Path, lambdabuild: Callable) -> None:
+    project = make(tmp_path / "exits", lambdabuild, at_import="os._exit(7)")
+    assert project.error() == (
+        "error: app.zip fails at init: Runtime.ExitError: Runtime exited with error: exit status 7\n"
+    )
+    project = make(tmp_path / "takes", lambdabuild, at_import="big = bytearray(300 << 20)")
+    assert project.error(None, "--memory", 128) == (
+        "error: app.zip: out of memory (limit 128 MB)\n  hint: give it more: --memory 256\n"
     )
 
 

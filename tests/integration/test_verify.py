@@ -53,7 +53,7 @@ def project(tmp_path: Path) -> Project:
 
 def broken(lambdabuild: Callable, folder: Path, *argv: str) -> str:
     """The error of a build whose artifacts do not pass, which publishes none."""
-    done = lambdabuild("package", "--builder", "docker", "--project", folder, *argv, code=3)
+    done = lambdabuild("package", "--builder", "docker", "--verify", "--project", folder, *argv, code=3)
     assert not (folder / "dist").exists()
     return done.stderr[done.stderr.index("error: ") :]
 
@@ -65,8 +65,15 @@ def test_all_is_well(project: Project, lambdabuild: Callable) -> None:
     assert "trying 1 handler and 3 modules in the python3.13 image …\n" in done.stderr
     assert "verified: 1 handler, 3 modules in the python3.13 image, N\n" in SECONDS.sub("N", done.stdout)
     (folder / "src" / "more.py").write_text("")
-    again = lambdabuild("package", "--builder", "docker", "--project", folder)
+    edited = lambdabuild("package", "--builder", "docker", "--project", folder)
+    note = "note: not verified: nothing was installed, so no Engine was asked (--verify tries the archives)\n"
+    assert note in edited.stderr
+    again = lambdabuild("package", "--builder", "docker", "--project", folder, "--verify")
     assert "trying 1 handler in the python3.13 image …\n" in again.stderr
+    assert "verified: 1 handler, 3 modules in the python3.13 image, N\n" in SECONDS.sub("N", again.stdout)
+    (folder / "src" / "more.py").unlink()
+    as_before = lambdabuild("package", "--builder", "docker", "--project", folder, "--verify")
+    assert "verified before, unchanged: 1 handler, 3 modules in the python3.13 image\n" in as_before.stdout
     done = lambdabuild("verify", "--project", folder)
     assert SECONDS.sub("N", done.stdout) == (
         "  app.zip\n"
@@ -233,7 +240,7 @@ def test_an_import_that_hangs(project: Project, lambdabuild: Callable) -> None:
 
 def test_what_only_lambda_gives_is_a_warning(project: Project, lambdabuild: Callable) -> None:
     folder = project(files={"app.py": "import os\nTABLE = os.environ['TABLE']\n" + HANDLER})
-    done = lambdabuild("package", "--builder", "docker", "--project", folder)
+    done = lambdabuild("package", "--builder", "docker", "--verify", "--project", folder)
     assert (
         "warning: app.zip: the handler app.handler was not imported to its end, because it needs the environment "
         "variable TABLE: KeyError: 'TABLE'\n"
@@ -279,7 +286,7 @@ def test_a_layer_that_others_published_is_not_known(project: Project, lambdabuil
     arn = "arn:aws:lambda:eu-central-1:123456789012:layer:shared:7"
     external = f'[tool.lambdabuild.layers.shared]\narn = "{arn}"\nunzipped-size = 1000\n'
     folder = project(table=external, files={"app.py": "import of_shared\n" + HANDLER})
-    done = lambdabuild("package", "--builder", "docker", "--project", folder)
+    done = lambdabuild("package", "--builder", "docker", "--verify", "--project", folder)
     assert "verified" not in done.stdout
     note = "note: app.zip is not verified: what is in its layer shared, of others, is not known here\n"
     assert note in done.stderr
@@ -342,6 +349,6 @@ def importing(client: docker.DockerClient, pid: int) -> int:
     """In how many of a process's containers a runtime is at work."""
     containers = client.containers.list(filters={"name": f"lambdabuild-{pid}-"}, ignore_removed=True)
     commands = [
-        command for container in containers for command in (container.top(ps_args="-o args") or {})["Processes"]
+        command for container in containers for command in (container.top(ps_args="-eo pid,args") or {})["Processes"]
     ]
     return sum("/var/runtime/bootstrap" in " ".join(command) for command in commands)

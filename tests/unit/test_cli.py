@@ -52,7 +52,7 @@ GREET = wheel(
 SHOUT = wheel(
     "shout",
     "2.0",
-    {"shout.py": "def loud(text):\n    return text.upper()\n", "_shout.so": b"\x7fELF"},
+    {"shout.py": "def loud(text):\n    return text.upper()\n", "_shout.so": b"\0\1"},
     launchers={"shout": "shout:loud"},
     executables=["_shout.so"],
 )
@@ -375,5 +375,6 @@ def test_signals_leave_everything_as_it_was(
     assert (process.returncode, out, err[err.rindex(" …\n") + 3 :]) == ended
     assert sha256s(locked.output) == before
     assert sorted(path.name for path in locked.output.iterdir()) == ["api.zip", "layer.zip", "manifest.json"]
-    assert sorted(path.name for path in (tmp_path / "cold" / "v2").iterdir()) == ["segments"]
+    left = ["exports", "in-use.lock", "locks", "segments"]
+    assert sorted(path.name for path in (tmp_path / "cold" / "v2").iterdir()) == left
     assert list((tmp_path / "cold" / "v2" / "segments").iterdir()) == []

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from lambdabuild.configfile import (
     check_project,
-    environment,
     find_project,
     has_no_dependencies,
     is_in_project,
@@ -25,6 +24,7 @@ from lambdabuild.configfile import (
     read_text,
     read_toml,
 )
+from lambdabuild.environment import environment
 from lambdabuild.errors import ConfigError, UsageError
 from lambdabuild.model.needs import Locked
 

@@ -235,7 +235,6 @@ def test_shared_objects_are_searched_for_the_names_of_the_modules(name: str) -> 
         ("__import__('other.tests')", ["other.tests"]),
         ("import_module('.tests', 'other')", []),
         ("import_module('tests of other')", []),
-        ("call('other.tests.a')", []),
         ("if TYPE_CHECKING:\n    import other.tests", []),
         ("import other.testing, other._tests, test_other, tests_", []),
         ("'''import other.tests'''", []),
@@ -252,6 +251,22 @@ def test_imports_are_told_with_their_lines() -> None:
         TestImport(path="demo/__init__.py", line=3, module="b.test"),
     )
     assert find_test_imports("demo/a.txt", b"import b.test") == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("Loader('plugins', 'other.test')", ["other.test"]),
+        ("RUNNER: str = 'other.test.Runner'", ["other.test.Runner"]),
+        ("f(\n    {'other.tests.a': 1}\n)", ["other.tests.a"]),
+        ("a('other.testing', '.tests', 'other.tests/a', 'other tests', 'tests', 'other.test_a')", []),
+        ("# 'other.tests.a'", []),
+    ],
+)
+def test_strings_that_name_test_modules(source: str, modules: list[str]) -> None:
+    found = find_test_imports("demo/a.py", source.encode())
+    assert [one.module for one in found] == modules
+    assert all(one.named for one in found)
 
 
 def test_what_a_test_directory_is() -> None:

@@ -161,7 +161,7 @@ def test_another_image_is_another_installation(shop: Shop) -> None:
     shop.builder = FakeBuilder(shop.wheels, image=image)
     installed = shop.install(pin)
     assert (installed.image, installed.fresh) == (image, 1)
-    assert shop.install(pin) == replace(installed, fresh=0)
+    assert shop.install(pin) == replace(installed, fresh=0, asked=False)
 
 
 def test_a_damaged_segment_is_made_again(shop: Shop) -> None:

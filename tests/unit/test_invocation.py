@@ -10,13 +10,10 @@ from lambdabuild.model.invocation import (
     FunctionError,
     Invoked,
     check_event,
-    error_text,
     function_log,
-    invoked_document,
     read_answers,
-    response_text,
-    times_text,
 )
+from lambdabuild.model.invokedtext import error_text, invoked_document, response_text, times_text
 
 CALL = Call(event="{}", environ={}, timeout=3, memory=128, count=1)
 ID = "65e9a084-f9cf-45d3-b08c-bd773603b0d8"
@@ -146,7 +143,7 @@ def test_the_import_system_is_left_out_of_a_trace() -> None:
         '"  File \\"<frozen importlib._bootstrap>\\", line 1387, in _gcd_import\\n", '
         '"  File \\"/var/task/app.py\\", line 5, in <module>\\n    raise KeyError(1)\\n"]}'
     )
-    invoked = read_answers(told({"status": 502, "body": body, "seconds": 0.1}), "", CALL)
+    invoked = read_answers(told({"status": 502, "body": body, "seconds": 0.1}), rapid("INIT START("), CALL)
     trace = ('  File "/var/task/app.py", line 5, in <module>\n    raise KeyError(1)',)
     assert invoked.error == FunctionError(type="KeyError", message="1", trace=trace, at_init=True)
 
@@ -167,7 +164,11 @@ def test_a_failed_init() -> None:
         + "[WARNING]\t2026-11-21T09:44:57.193Z\t\tLAMBDA_WARNING: Unhandled exception. The most likely cause is an "
         "issue in the function code.\n"
         "[ERROR] Runtime.ImportModuleError: Unable to import module 'app'\rTraceback (most recent call last):\n"
+        + rapid("INIT RTDONE(status: error)")
         + rapid("INIT REPORT(durationMs: 90.000000)")
+        + rapid("INIT START(type: on-demand, phase: invoke)")
+        + rapid("INIT REPORT(durationMs: 0.082000)")
+        + rapid(f"INVOKE START(requestId: {ID})")
     )
     invoked = read_answers(told({"status": 502, "body": body, "seconds": 0.1}), log, CALL)
     error = FunctionError(
@@ -191,6 +192,25 @@ def test_a_function_that_ends_its_process() -> None:
     assert (
         error_text("api.zip", invoked.error) == "api.zip: Runtime.ExitError: Runtime exited with error: exit status 3"
     )
+
+
+@pytest.mark.parametrize(
+    ("kills", "message"),
+    [
+        (0, "api.zip fails at init: Runtime.ExitError: Runtime exited with error: signal: killed"),
+        (1, "api.zip: out of memory (limit 128 MB)"),
+    ],
+)
+def test_a_runtime_that_dies_at_init(kills: int, message: str) -> None:
+    log = (
+        rapid("INIT START(type: on-demand, phase: init)")
+        + rapid("Process runtime-1 exited: signal: killed", "WARNING")
+        + rapid("INIT RTDONE(status: error)")
+    )
+    answer = {"status": 502, "body": "", "seconds": 0.1}
+    invoked = read_answers(told(answer, oom_kills=kills), log, CALL)
+    assert invoked.error is not None
+    assert (invoked.error.at_init, error_text("api.zip", invoked.error)) == (True, message)
 
 
 @pytest.mark.parametrize(
@@ -236,8 +256,11 @@ def test_a_function_that_takes_too_long(answer: dict[str, object], log: str, mes
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"status": 504, "body": "", "seconds": 0.1}, "api.zip: HTTP status 504"),
-        ({"lost": "ConnectionResetError: [Errno 104]"}, "api.zip: no answer: ConnectionResetError: [Errno 104]"),
+        ({"status": 504, "body": "", "seconds": 0.1}, "api.zip: the emulator failed: HTTP status 504"),
+        (
+            {"lost": "ConnectionResetError: [Errno 104]"},
+            "api.zip: the emulator failed: no answer: ConnectionResetError: [Errno 104]",
+        ),
     ],
 )
 def test_an_emulator_that_fails(answer: dict[str, object], message: str) -> None:

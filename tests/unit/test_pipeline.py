@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -475,7 +476,7 @@ def test_the_manifest_tells_of_the_run(works: Works) -> None:
     manifest = json.loads((works.shop.output / "manifest.json").read_text())
     (told,) = manifest["artifacts"]
     (made,) = report.artifacts
-    assert told["distributions"] == [{"name": "two", "version": "1.0", "size": 0, "files": 1}]
+    assert told["distributions"] == [{"name": "two", "version": "1.0", "size": 0, "files": 1, "modules": ["two"]}]
     assert told["external_layers"] == [{"name": "shared", "arn": ARN, "unzipped_size": 5}]
     assert (told["handler"], told["runtime"], told["sha256"]) == ("api.handler", "python3.13", made.sha256)
     assert (told["builder"], told["image_digest"], told["uv_version"]) == ("fake", None, "0")
@@ -569,3 +570,115 @@ def test_strict_has_nothing_to_say_of_a_healthy_project(works: Works) -> None:
     strict = works.configure("[tool.lambdabuild]\nstrict = true\n" + API, '"two"')
     assert messages(strict.slim()) == []
     assert messages(strict.fat()) == []
+
+
+# What stands from an earlier build
+
+TWO_FUNCTIONS = f"""{API}[[functions.web]]
+handler = "web.handler"
+[[functions.far]]
+handler = "far.handler"
+layers = ["other"]
+[[layers.base]]
+[[layers.other]]
+requirements = ["two"]
+"""
+
+
+@pytest.fixture
+def built(works: Works) -> Works:
+    """Three functions and two layers, built, and what was noted forgotten."""
+    works.shop.write({"web.py": HANDLER, "far.py": HANDLER})
+    works.configure(TWO_FUNCTIONS, '"one==1.0"').slim()
+    works.builder.orders.clear()
+    return works
+
+
+def stamps(works: Works) -> dict[str, int]:
+    """When and where each archive was written: its inode."""
+    return {path.name: path.stat().st_ino for path in works.shop.output.glob("*.zip")}
+
+
+def rewritten(works: Works, before: dict[str, int]) -> list[str]:
+    return sorted(name for name, inode in stamps(works).items() if before.get(name) != inode)
+
+
+def test_what_is_unchanged_is_left_where_it_stands(built: Works) -> None:
+    before, first = stamps(built), built.slim()
+    again = built.slim()
+    assert rewritten(built, before) == []
+    assert again.artifacts == first.artifacts
+    assert (again.installed, again.cached) == (0, 3)
+    assert built.installed == []
+
+
+@pytest.mark.parametrize(
+    ("change", "made"),
+    [
+        ({"web.py": HANDLER + "x = 1\n"}, ["web.zip"]),
+        ({"far.py": HANDLER + "x = 1\n", "api.py": HANDLER + "y = 2\n"}, ["api.zip", "far.zip"]),
+        ({"web.py": HANDLER}, []),
+        ({".gitignore": "web.pyc\n"}, []),
+    ],
+)
+def test_only_functions_whose_code_changed_are_made(built: Works, change: dict[str, str], made: list[str]) -> None:
+    before = stamps(built)
+    built.shop.write(change)
+    report = built.slim()
+    assert rewritten(built, before) == made
+    assert files(report) == ["base.zip", "other.zip", "api.zip", "web.zip", "far.zip"]
+    assert fresh_build(built) == {one.file: one.sha256 for one in report.artifacts}
+
+
+def test_a_layer_that_changes_is_made_and_what_uses_it_looked_at(built: Works) -> None:
+    before = stamps(built)
+    text = (built.shop.project / "pyproject.toml").read_text()
+    built.shop.write({"pyproject.toml": text.replace('"two"', '"one==2.0"')})
+    built.shop.lock()
+    report = built.slim()
+    assert rewritten(built, before) == ["other.zip"]
+    assert fresh_build(built) == {one.file: one.sha256 for one in report.artifacts}
+
+
+def test_evidence_in_code_changes_a_layer(built: Works) -> None:
+    before = stamps(built)
+    built.shop.write({"web.py": f"import importlib.metadata\nimportlib.metadata.version('one')\n{HANDLER}"})
+    report = built.slim()
+    assert rewritten(built, before) == ["base.zip", "other.zip", "web.zip"]
+    assert "python/one-1.0.dist-info/METADATA" in built.shop.members("base.zip")
+    assert fresh_build(built) == {one.file: one.sha256 for one in report.artifacts}
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\5\6", None])
+def test_an_archive_that_does_not_stand_is_made_again(built: Works, damage: bytes | None) -> None:
+    path = built.shop.output / "web.zip"
+    whole = path.read_bytes()
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage)
+    built.slim()
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("changes", [{"epoch": 1_700_000_000}, {"tolerant": True}])
+def test_another_order_is_another_build(built: Works, changes: dict[str, Any]) -> None:
+    built.slim(**changes)
+    assert fresh_build(built, **changes) == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in built.shop.output.glob("*.zip")
+    }
+
+
+def test_a_handler_that_is_gone_is_missed(built: Works) -> None:
+    (built.shop.project / "web.py").write_text("other = 1\n")
+    with pytest.raises(UsageError) as caught:
+        built.slim()
+    assert caught.value.message == 'functions.web.handler = "web.handler": web.py: it defines no "handler"'
+
+
+def fresh_build(works: Works, **changes: Any) -> dict[str, str]:
+    """What a build into an empty folder, with nothing kept, makes of the same project."""
+    cache = str(works.shop.project.parent / f"cache-{len(list(works.shop.project.parent.iterdir()))}")
+    shop = replace(works.shop, environ={**works.shop.environ, "LAMBDABUILD_CACHE_DIR": cache})
+    report = replace(works, shop=shop).slim(output=works.shop.project.parent / f"{Path(cache).name}-out", **changes)
+    return {one.file: one.sha256 for one in report.artifacts}

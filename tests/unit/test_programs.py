@@ -33,7 +33,7 @@ def test_shared_objects_of_this_machine(data: bytes, is_one: bool) -> None:
 
 def test_segments_that_cannot_be_mapped() -> None:
     sound = library(abandoned=True)
-    assert [segment.aligned for segment in strip.segments(sound)] == [True, True, True]
+    assert [segment.aligned for segment in strip.segments(sound)] == [True, True, True, True]
     moved = strip.Segment(
         type=1, flags=6, offset=344, address=8192, physical_address=0, size=0, size_in_memory=0, align=4096
     )

@@ -207,6 +207,22 @@ def test_a_package_called_test_that_is_code() -> None:
     }
 
 
+PLUGINS = {"web/plugins/test/__init__.py": "", "web/plugins/test/core.py": "", "web/plugins/test/core/a.yml": ""}
+
+
+def test_a_package_called_test_of_which_only_the_name_is_told() -> None:
+    web = distribution("web", {"web/a.py": "PLUGINS = Loader('web.plugins.test')\n", **PLUGINS})
+    assert reasons(kept(web)) == {tuple(PLUGINS): ("web/a.py:1 names web.plugins.test",)}
+    imported = distribution("web", {"web/a.py": "import web.plugins.test\n", **PLUGINS})
+    assert reasons(kept(imported)) == {tuple(PLUGINS)[:1]: ("web/a.py:1 imports web.plugins.test",)}
+
+
+@pytest.mark.parametrize("file", ["test_a.py", "a/a_test.py", "conftest.py", "a/tests.py"])
+def test_a_package_of_tests_of_which_only_the_name_is_told(file: str) -> None:
+    web = distribution("web", {"web/a.py": "run('web.plugins.test')\n", **PLUGINS, f"web/plugins/test/{file}": ""})
+    assert reasons(kept(web)) == {tuple(PLUGINS)[:1]: ("web/a.py:1 names web.plugins.test",)}
+
+
 def test_test_modules_of_another_distribution() -> None:
     two = distribution("two", {"two.py": "import one.tests.a\n"})
     one = distribution("one", {"one/__init__.py": "", "one/tests/a.py": ""})

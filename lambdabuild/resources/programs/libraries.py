@@ -19,7 +19,7 @@ for name in files:
             files += (path for pattern in line[1:] for path in glob.glob(os.path.join("/etc", pattern)))
         else:
             folders += line
-names = set()
+names: set[str] = set()
 for folder in folders:
     if os.path.isdir(folder or "/nonexistent"):
         names.update(name for name in os.listdir(folder) if ".so" in name)

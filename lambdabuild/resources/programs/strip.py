@@ -24,7 +24,9 @@ from typing import NamedTuple
 
 _MACHINES = {"x86_64": 62, "aarch64": 183}
 _DYN = 3
-_LOAD, _INTERP = 1, 3
+_LOAD, _DYNAMIC, _INTERP, _EH_FRAME = 1, 2, 3, 0x6474E550
+_READ = (_DYNAMIC, _EH_FRAME)
+"""Segments that the loader and the unwinder read, whatever sections there are."""
 _NOBITS = 8
 _ALLOC = 2
 _SECONDS = 60
@@ -70,7 +72,8 @@ def is_shared_object(data: bytes) -> bool:
     if kind != _DYN or machine != _MACHINES.get(os.uname().machine):
         return False
     found = segments(data)
-    return all(segment.type != _INTERP for segment in found) and not any(data[end(data, found) :])
+    program = any(segment.type == _INTERP for segment in found)
+    return not program and bool(sections(data)) and not any(data[end(data, found) :])
 
 
 class Section(NamedTuple):
@@ -109,13 +112,13 @@ def find_loss(data: bytes, content: bytes) -> str | None:
     """What the loader would find in memory of the first file and not of the second."""
     loads = [segment for segment in segments(content) if segment.type == _LOAD]
     before, after = memoryview(data), memoryview(content)
-    for one in sections(data):
-        if not one.flags & _ALLOC or not one.length:
-            continue
-        offsets = (load.offset + one.address - load.address for load in loads if load.holds(one.address, one.length))
+    found = [(one.offset, one.address, one.length) for one in sections(data) if one.flags & _ALLOC and one.length]
+    found += [(one.offset, one.address, one.size) for one in segments(data) if one.type in _READ and one.size]
+    for offset, address, length in found:
+        offsets = (load.offset + address - load.address for load in loads if load.holds(address, length))
         at = next(offsets, None)
-        if at is None or before[one.offset : one.offset + one.length] != after[at : at + one.length]:
-            return f"{one.length} bytes at address {one.address:#x} would change"
+        if at is None or before[offset : offset + length] != after[at : at + length]:
+            return f"{length} bytes at address {address:#x} would change"
     return None
 
 
@@ -171,13 +174,13 @@ def strip(file: str, out: Path) -> str | None:
 
 def find_damage(data: bytes, content: bytes, file: str) -> str | None:
     """What is wrong with a stripped file that was right before."""
+    loss = find_loss(data, content)
+    if loss is not None:
+        return loss
     if all(one.aligned for one in segments(data)):
         for one in segments(content):
             if not one.aligned:
                 return f"its segment at address {one.address:#x} would not be aligned"
-    loss = find_loss(data, content)
-    if loss is not None:
-        return loss
     path = Path(file).resolve()
     if find_refusal(str(path)) is not None:
         return None
