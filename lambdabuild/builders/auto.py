@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from lambdabuild.builders.base import Builder, Image, Installation, Kind, Outcome, Transformation
@@ -29,6 +30,7 @@ class AutoBuilder:
         self._notice = notice
         self._place = place
         self._chosen: Builder | None = None
+        self._deciding = Lock()
 
     @property
     def name(self) -> str:
@@ -39,8 +41,12 @@ class AutoBuilder:
         return f"auto {self._place}"
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
-        if self._chosen is not None:
-            return self._chosen.image(target, listen=listen)
+        with self._deciding:
+            if self._chosen is None:
+                return self._decide(target, listen)
+        return self._chosen.image(target, listen=listen)
+
+    def _decide(self, target: Target, listen: Listener) -> Image | None:
         docker = self._docker()
         try:
             image = docker.image(target, listen=listen)
@@ -56,6 +62,10 @@ class AutoBuilder:
 
     def install(self, order: Installation, *, listen: Listener) -> AbstractContextManager[Iterator[InstalledFile]]:
         return self._decided(order.target, listen).install(order, listen=listen)
+
+    def cancel(self) -> None:
+        if self._chosen is not None:
+            self._chosen.cancel()
 
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
         return self._decided(target, listen).libraries(target, listen=listen)

@@ -113,6 +113,9 @@ class Builder(Protocol):
         engine, the network or the disk fails.
         """
 
+    def cancel(self) -> None:
+        """End the installations that run in other threads: they raise soon."""
+
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
         """File names of the shared libraries that the loader finds in the image; None where there is no container.
 

@@ -248,6 +248,14 @@ def remove_orphans(client: docker.DockerClient) -> None:
             remove(container)
 
 
+def remove_own(client: docker.DockerClient) -> None:
+    """Remove the containers of this run, whatever they do."""
+    own = owner_labels()[f"{LABEL}.owner"]
+    for container in client.containers.list(all=True, filters={"label": f"{LABEL}=run"}, ignore_removed=True):
+        if container.labels.get(f"{LABEL}.owner") == own:
+            remove(container)
+
+
 def remove(container: Any) -> None:
     """Remove a container and its nameless volumes; the next run tries again where the engine does not answer."""
     try:

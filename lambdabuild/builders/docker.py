@@ -23,7 +23,7 @@ from lambdabuild.builders.base import (
     room_folder,
     room_pylock,
 )
-from lambdabuild.builders.container import CACHE, WORK, Container, engine_errors, remove_orphans, running
+from lambdabuild.builders.container import CACHE, WORK, Container, engine_errors, remove_orphans, remove_own, running
 from lambdabuild.builders.download import fetch
 from lambdabuild.builders.engine import ARCHITECTURES, Engine, python_of
 from lambdabuild.builders.images import ensure_builder_image, last_lines
@@ -157,6 +157,10 @@ class DockerBuilder:
                 if ran.returncode != 0:
                     raise _build_failure(pin, ran.stderr)
             yield container
+
+    def cancel(self) -> None:
+        with engine_errors("removing containers"):
+            remove_own(self._engine.client)
 
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
         # Lambda's images of both architectures are made of the same packages.

@@ -74,6 +74,9 @@ class HostBuilder:
                     self._build(scratch, room, pins[0], order.target, listen)
             yield _walk(scratch, len(order.rooms))
 
+    def cancel(self) -> None:
+        """What runs ends by itself."""
+
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
         return None
 

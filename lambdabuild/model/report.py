@@ -228,9 +228,13 @@ def parse_artifact(document: Mapping[str, Any]) -> Artifact:
             strip=document.get("strip_version"),
         ),
         bytecode_size=document.get("bytecode_size", 0),
-        symbols=Symbols(**symbols) if (symbols := document.get("symbols")) else None,
+        symbols=_parse_symbols(symbols) if (symbols := document.get("symbols")) else None,
         part_of=document.get("part_of"),
     )
+
+
+def _parse_symbols(document: Mapping[str, Any]) -> Symbols:
+    return Symbols(saved=document["saved"], restored=tuple(document["restored"].items()))
 
 
 def manifest_document(artifacts: Iterable[Artifact], *, version: str) -> dict[str, Any]:

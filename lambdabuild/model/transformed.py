@@ -22,8 +22,8 @@ class Symbols:
 
     saved: int
     """Bytes unzipped."""
-    restored: Mapping[str, str]
-    """Paths of those that keep their symbols because they break without, and how."""
+    restored: tuple[tuple[str, str], ...]
+    """Paths of those that keep their symbols because they break without, and how, by path."""
 
 
 def bytecode_size(tree: Tree) -> int:
@@ -33,12 +33,12 @@ def bytecode_size(tree: Tree) -> int:
 
 def stripped_symbols(tree: Tree, saved: Mapping[str, int], restored: Mapping[str, Mapping[str, str]]) -> Symbols:
     """What was saved in a tree, by the sha256 of its files, and what was restored, by owner and end of its path."""
-    kept = {
-        path: why
+    kept = tuple(
+        (path, why)
         for path, entry in tree.entries.items()
         for original, why in restored.get(entry.owner, {}).items()
         if path == original or path.endswith(f"/{original}")
-    }
+    )
     return Symbols(saved=sum(saved.get(entry.member.sha256, 0) for entry in tree.entries.values()), restored=kept)
 
 
@@ -57,8 +57,8 @@ def transformed_lines(artifacts: Iterable[Artifact]) -> Iterator[str]:
 def restored_notes(artifacts: Iterable[Artifact]) -> Iterator[str]:
     """Of each artifact the shared objects that keep their symbols, because they break without."""
     for artifact in artifacts:
-        restored = artifact.symbols.restored if artifact.symbols else {}
+        restored = artifact.symbols.restored if artifact.symbols else ()
         if restored:
-            told = "; ".join(f"{path} ({why})" for path, why in sorted(restored.items())[:_FEW])
+            told = "; ".join(f"{path} ({why})" for path, why in restored[:_FEW])
             more = f"; and {len(restored) - _FEW} more" if len(restored) > _FEW else ""
             yield f"{artifact.file} has shared objects that break without their symbols, and keep them: {told}{more}"

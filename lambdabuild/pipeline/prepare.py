@@ -24,6 +24,7 @@ from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.reuse import NONE, Earlier, fingerprint_of
+from lambdabuild.pipeline.sidebyside import for_each
 from lambdabuild.steps.assemble import Assembled, Content, assemble
 from lambdabuild.steps.audit import audit, libraries_of
 from lambdabuild.steps.bytecode import Compiled, compile_bytecode
@@ -98,7 +99,9 @@ def _prepare(
     """Make everything of the plan but what stands ready to be written."""
     plan = whole.lacking(standing)
     ledgers: dict[str, Ledger] = {}
-    installed = {target: _install(target, resolutions, machines) for target in plan.targets}
+    installed = for_each(
+        plan.targets, lambda target: _install(target, resolutions, machines), cancel=machines.builder.cancel
+    )
     stripped = {target: _strip(target, one, machines) for target, one in installed.items() if _strips(plan, target)}
     installed |= {target: replace(installed[target], segments=one.segments) for target, one in stripped.items()}
     machines.listen(Event(phase="collect", text="collecting sources"))
@@ -190,6 +193,7 @@ def _install(target: Target, resolutions: _Resolutions, machines: Machines) -> I
         cache=machines.cache,
         uv_version=machines.uv_version,
         listen=machines.listen,
+        refresh=machines.resolver.upgrade,
     )
 
 

@@ -52,10 +52,14 @@ class FakeBuilder(Builder):
         self.transformed: list[list[str]] = []
         """The paths of what was transformed, in order."""
         self.open = 0
+        self.cancelled = 0
         """Installations whose context was not left."""
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         return self._image
+
+    def cancel(self) -> None:
+        self.cancelled += 1
 
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
         return self._libraries

@@ -122,7 +122,7 @@ def test_an_answer(project: Project) -> None:
 def test_the_init_time_is_that_of_the_imports(project: Project) -> None:
     document = json.loads(project.invoke({}, "--json", "--count", 4).stdout)
     assert document.keys() == {"name", "path", "response", "error", "log", "init_seconds", "run_seconds", "warm"}
-    assert 0.5 < document["init_seconds"]
+    assert document["init_seconds"] > 0.5
     assert 0 < document["run_seconds"] < document["init_seconds"]
     assert document["log"] == "loaded\n" + "handling None\n" * 4
     warm = document["warm"]
