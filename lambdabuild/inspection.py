@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from threading import Lock
 
 from lambdabuild.elf import read_binary
 from lambdabuild.model.evidence import entry_point_groups, find_lookups, find_test_imports, is_test
 from lambdabuild.model.facts import Facts
 
 _ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
+_PARSING = Lock()
+"""Python up to 3.11 counts the depth of a syntax tree for all threads together: two at once can end in SystemError
+(https://github.com/python/cpython/issues/106905). They would not be faster either, since parsing needs the interpreter.
+"""
 
 
 def inspect(path: str, content: bytes) -> Facts:
@@ -18,8 +23,9 @@ def inspect(path: str, content: bytes) -> Facts:
     if _ENTRY_POINTS.fullmatch(path):
         return Facts(entry_points=entry_point_groups(content.decode(errors="replace")))
     binary = read_binary(path, content)
-    return Facts(
-        binaries=(binary,) if binary is not None else (),
-        lookups=find_lookups(path, content),
-        test_imports=() if is_test(path) else find_test_imports(path, content),
-    )
+    with _PARSING:
+        return Facts(
+            binaries=(binary,) if binary is not None else (),
+            lookups=find_lookups(path, content),
+            test_imports=() if is_test(path) else find_test_imports(path, content),
+        )

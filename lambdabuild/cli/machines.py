@@ -18,11 +18,13 @@ from lambdabuild.builders.host import HostBuilder
 from lambdabuild.builders.secrets import read_credentials, read_settings
 from lambdabuild.buildstate import Told
 from lambdabuild.cache import Cache, default_root
+from lambdabuild.cli.cache import read_bound
 from lambdabuild.cli.options import BuildOptions, choose_targets, find_output, open_project
 from lambdabuild.cli.unchanged import Recorder
 from lambdabuild.console import Console
 from lambdabuild.environment import environment
 from lambdabuild.errors import UsageError
+from lambdabuild.housekeeping import prune_if_free
 from lambdabuild.ledger import note
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.configvalues import find_image_problem
@@ -61,6 +63,7 @@ def run_build(
     console = Console(as_json=options.as_json, timings=options.timings)
     environ = environment()
     order = replace(_order(options, project, config, plan, environ), split=split != "no")
+    bound = read_bound(environ)
     machines = _machines(options, project, config, console, environ)
     try:
         if split == "propose":
@@ -68,6 +71,8 @@ def run_build(
         else:
             report = build(order, machines)
             _keep(report, order, recorder, console.report(report), console)
+            if report.installed:
+                prune_if_free(machines.cache, bound)
     finally:
         console.quiet()
 

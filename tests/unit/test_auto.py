@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambdabuild.builders.auto import AutoBuilder
-from lambdabuild.builders.base import Builder, Image, Installation
+from lambdabuild.builders.base import Builder, Image, Installation, Transformation, Untransformed
 from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Listener, ignore
 from lambdabuild.model.requirements import Pin
@@ -89,3 +89,16 @@ def test_an_installation_that_comes_first_decides() -> None:
     offered = Offered(Absent({}))
     assert "one.py" in offered.installs()
     assert offered.auto.name == "host"
+
+
+def test_a_transformation_that_comes_first_decides() -> None:
+    offered = Offered(Absent({}))
+    assert offered.auto.transformer("compile", target(), listen=ignore) == "fake compile"
+    assert offered.auto.name == "host"
+    file = Untransformed(room=0, path="var/task/a.py", content=b"A = 1\n")
+    with offered.auto.transform(
+        Transformation(kind="compile", target=target(), files=[file]), listen=ignore
+    ) as outcome:
+        assert [made.path for made in outcome.files] == ["var/task/a.py"]
+    assert offered.host.transformed == [["var/task/a.py"]]
+    assert offered.made == ["docker", "host"]

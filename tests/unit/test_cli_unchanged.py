@@ -187,3 +187,58 @@ def test_a_damaged_state_is_no_state(shop: Shop) -> None:
         state.write_text(text)
         assert not is_unchanged(shop)
     assert is_unchanged(shop)
+
+
+# The cache command
+
+
+def cached(shop: Shop) -> int:
+    """Segments in the cache, as the command tells."""
+    return int(json.loads(shop.done("cache", "size", "--json").out)["segments"])
+
+
+def test_the_cache_is_told_of_and_emptied(shop: Shop) -> None:
+    package(shop)
+    folder = shop.environ["LAMBDABUILD_CACHE_DIR"]
+    assert shop.done("cache", "dir").out == f"{folder}\n"
+    told = re.fullmatch(r"1 distribution, (\d+\.\d kB)\n", shop.done("cache", "size").out)
+    assert told is not None
+    assert shop.done("cache", "verify").out == f"1 distribution, {told[1]}, all as written\n"
+    assert shop.done("cache", "prune").out == "removed 0 distributions, 0 B\n"
+    assert shop.done("cache", "prune", "--max-size", "0B").out.startswith("removed 1 distribution, ")
+    assert cached(shop) == 0
+    package(shop)
+    assert shop.done("cache", "clear").out.startswith("removed ")
+    assert not is_unchanged(shop)
+
+
+def test_a_damaged_entry_is_set_aside_and_built_again(shop: Shop) -> None:
+    package(shop)
+    (path,) = Path(shop.environ["LAMBDABUILD_CACHE_DIR"]).rglob("*.segment")
+    path.write_bytes(path.read_bytes()[:-1])
+    ended = shop.run("cache", "verify")
+    assert (ended.code, ended.err) == (
+        3,
+        f"error: {path} is damaged; it was set aside, and will be built again\n"
+        "  hint: check the disk; lambdabuild cache prune removes what was set aside\n",
+    )
+    assert not path.exists()
+
+
+def test_a_build_keeps_the_cache_within_its_bound(shop: Shop) -> None:
+    package(shop, LAMBDABUILD_CACHE_MAX_SIZE="100B")
+    assert cached(shop) == 0
+    ended = shop.run("package", "--builder", "host", LAMBDABUILD_CACHE_MAX_SIZE="much")
+    assert (ended.code, ended.error) == (
+        2,
+        'error: LAMBDABUILD_CACHE_MAX_SIZE: "much" is not a size\n  hint: write it like 500MB or 2GB\n',
+    )
+
+
+@pytest.mark.parametrize("size", ["", "-1GB", "1XB", "1e3", "GB", "1 2MB"])
+def test_what_is_no_size(shop: Shop, size: str) -> None:
+    ended = shop.run("cache", "prune", "--max-size", size)
+    assert (ended.code, ended.error) == (
+        2,
+        f'error: --max-size: "{size}" is not a size\n  hint: write it like 500MB or 2GB\n',
+    )

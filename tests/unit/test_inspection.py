@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -42,3 +45,19 @@ def test_a_distribution_knows_its_name() -> None:
         Lookup(path="a.py", line=2, name="one"),
         Lookup(path="b.py", line=1, name="two"),
     )
+
+
+def test_files_are_inspected_by_threads() -> None:
+    """Python up to 3.11 takes a collection of garbage while it builds a syntax tree for a broken recursion."""
+
+    def yield_to_others(*_: object) -> None:
+        time.sleep(0.0001)
+
+    content = CODE + b"".join(b"def f%d(a): return [a, (1, 'x', a.b[2](3))]\n" % number for number in range(500))
+    gc.callbacks.append(yield_to_others)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: inspect("one/a.py", content), range(12)))
+    finally:
+        gc.callbacks.remove(yield_to_others)
+    assert set(found) == {inspect("one/a.py", CODE)}
