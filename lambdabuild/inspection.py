@@ -11,7 +11,7 @@ from lambdabuild.model.facts import Facts
 
 _ENTRY_POINTS = re.compile(r"[^/]+\.dist-info/entry_points\.txt")
 _PARSING = Lock()
-"""Python up to 3.11 counts the depth of a syntax tree for all threads together: two at once can end in SystemError
+"""Python 3.11, for one, counts the depth of a syntax tree for all threads: two at once can end in SystemError
 (https://github.com/python/cpython/issues/106905). They would not be faster either, since parsing needs the interpreter.
 """
 

@@ -121,9 +121,10 @@ def host(place: Workplace) -> Race:
 def everything(place: Workplace) -> Race:
     """Layer, slim zips and fat zips, from downloads alone."""
     project = copy_example(place, "all")
+    also = [*project.functions, *(f"{name}-fat" for name in project.functions)]
     then = " && ".join(_zipped_too(project, name) for name in project.functions)
     made = [
-        ("classic", lambda: classic.layer(place, project, name="all", then=then)),
+        ("classic", lambda: classic.layer(place, project, name="all", then=then, also=also)),
         ("lambdabuild", lambda: own.everything(place, project, builder=_builder(place))),
     ]
     comparisons = [Comparison(ours="lambdabuild", theirs="classic")]

@@ -21,8 +21,11 @@ _SLIMMED = (
 )
 
 
-def layer(place: Workplace, project: Project, *, name: str, then: str = "") -> Contender:
-    """The layer, from a warm pip cache; ``then`` is done at the end, in the folder that ``python/`` is in."""
+def layer(place: Workplace, project: Project, *, name: str, then: str = "", also: Sequence[str] = ()) -> Contender:
+    """The layer, from a warm pip cache.
+
+    ``then`` is done at the end, in the folder that ``python/`` is in, and makes the archives that ``also`` names.
+    """
     if place.docker is None:
         raise Failed("no Docker Engine answers")
     folder = place.folder / name / "classic"
@@ -43,7 +46,7 @@ def layer(place: Workplace, project: Project, *, name: str, then: str = "") -> C
         cwd=folder,
         environ=place.environ,
         prepare=lambda: _clear(place, project, folder),
-        archives=[folder / "layer.zip"],
+        archives=[folder / f"{archive}.zip" for archive in ("layer", *also)],
     )
 
 

@@ -31,6 +31,7 @@ _METHOD = """## What is measured
   warm: the classic recipe has its pip cache in a volume, uv and lambdabuild have their download caches. `sam build
   --use-container` keeps none, so that it downloads in each run, as it does for its users.
 * `sam build --cached` runs on the host and has no layer in its template, which is the quickest that it can be.
+* The fat zips of the classic recipe hold the AWS SDK as well, which lambdabuild leaves to the runtime.
 * The others do not try what they build, so lambdabuild does not either, unless "verified" is said. The unchanged layer
   is built with all defaults.
 * Memory is that of the largest single process on the host (`ru_maxrss`). What containers hold is not in it: of the

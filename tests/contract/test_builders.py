@@ -365,6 +365,12 @@ def test_a_transformation_cleans_up(place: Place) -> None:
     assert place.left() == []
 
 
+def test_libraries_are_told_where_there_is_an_image(place: Place) -> None:
+    image = place.builder.image(PY313, listen=ignore)
+    libraries = place.builder.libraries(PY313, listen=ignore)
+    assert libraries is None if image is None else libraries is not None and "libc.so.6" in libraries
+
+
 def test_the_transformer_has_a_name(place: Place) -> None:
     named = place.builder.transformer("compile", HERE_TARGET, listen=ignore)
     assert named == place.builder.transformer("compile", HERE_TARGET, listen=ignore)

@@ -111,3 +111,24 @@ def test_bytecode_needs_no_emulation(tmp_path: Path, foreign: str, lambdabuild: 
     lambdabuild("layer", "--project", folder, "--lock", "--output", tmp_path / "out", "--no-verify", env=image)
     with zipfile.ZipFile(tmp_path / "out" / "layer.zip") as layer:
         assert "python/markupsafe/__pycache__/__init__.cpython-313.pyc" in layer.namelist()
+
+
+def test_what_the_engine_cannot_run_is_not_verified(tmp_path: Path, foreign: str, lambdabuild: Callable) -> None:
+    folder = project(tmp_path / "project", "six==1.17.0")
+    cold = {"LAMBDABUILD_IMAGE": foreign, "LAMBDABUILD_CACHE_DIR": str(tmp_path / "cache")}
+    done = lambdabuild("layer", "--project", folder, "--lock", "--builder", "docker", env=cold)
+    why = "this engine (x86_64) runs no arm64 programs, so nothing for python3.13 arm64 can be tried"
+    assert f"note: not verified: {why}\n" in done.stderr
+    for asked in (("layer", "--builder", "docker", "--verify"), ("verify",)):
+        done = lambdabuild(*asked, "--project", folder, env=cold, code=4)
+        assert done.stderr.endswith(
+            f"error: {why}\n  hint: use an engine of that architecture (DOCKER_HOST), or set up emulation "
+            "(https://docs.docker.com/build/building/multi-platform/#qemu)\n"
+        )
+
+
+def test_an_image_that_is_not_at_hand_is_not_pulled_to_verify(tmp_path: Path, lambdabuild: Callable) -> None:
+    folder = project(tmp_path / "project", "six==1.17.0")
+    cold = {"LAMBDABUILD_CACHE_DIR": str(tmp_path / "cache")}
+    done = lambdabuild("layer", "--project", folder, "--lock", "--builder", "docker", env=cold)
+    assert "note: not verified: the engine has no python3.13 arm64 image (--verify pulls it)\n" in done.stderr

@@ -305,6 +305,21 @@ def test_it_is_asked_for_and_cannot_be_done(project: Project, lambdabuild: Calla
     assert "verified" not in done.stdout
 
 
+def test_a_project_that_has_changed_since(project: Project, lambdabuild: Callable) -> None:
+    """What was left out of the archive that stands there cannot be told any more."""
+    hurt = wheel("demo", files={"demo.py": "import importlib.metadata as m\nm.version('de' + 'mo')\n"})
+    folder = project(hurt, table='dist-info = "strip"')
+    lambdabuild("layer", "--builder", "docker", "--project", folder, "--no-verify")
+    mend(folder, 'keep = ["demo-*.dist-info/"]')
+    done = lambdabuild("verify", "--project", folder, code=3)
+    assert done.stderr[done.stderr.index("error: ") :] == (
+        "error: layer.zip: demo of demo 1.0 cannot be imported in the python3.13 image: "
+        "PackageNotFoundError: No package metadata was found for demo\n"
+        "  at /opt/python/demo.py:2: m.version('de' + 'mo')\n"
+        "  whether it can without slimming was not tried: the project has changed since it was built\n"
+    )
+
+
 def test_names(project: Project, lambdabuild: Callable) -> None:
     folder = project()
     output = folder / "dist" / "lambda"

@@ -71,6 +71,13 @@ def test_an_engine_that_answers() -> None:
     assert (offered.made, offered.notices) == (["docker"], [])
 
 
+def test_an_image_tells_its_libraries() -> None:
+    offered = Offered(Docker({}, image=IMAGE, libraries=frozenset({"libGL.so.1"})))
+    assert offered.auto.libraries(target(), listen=ignore) == {"libGL.so.1"}
+    offered = Offered(Absent({}))
+    assert offered.auto.libraries(target(), listen=ignore) is None
+
+
 def test_an_engine_that_does_not() -> None:
     offered = Offered(Absent({}))
     assert offered.auto.image(target(), listen=ignore) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdabuild.elf import read_binary
-from lambdabuild.model.facts import DAMAGED, Binary
+from lambdabuild.inspection import inspect
+from lambdabuild.model.facts import DAMAGED, Binary, Facts, facts_document, parse_facts
 from tests.elves import AARCH64, CORE, CUDA, EXECUTABLE, I386, PIE, RELOCATABLE, X86_64, elf
 
 FULL = elf(
@@ -29,6 +31,13 @@ def test_what_a_library_asks_for() -> None:
         needed=("libz.so.1", "libc.so.6"),
         versions=(("libc.so.6", ("GLIBC_2.17", "GLIBC_2.28")), ("libz.so.1", ("ZLIB_1.2.0",))),
     )
+
+
+@pytest.mark.parametrize("content", [FULL, elf(flags_1=PIE), elf()[:50]])
+def test_what_is_kept_of_a_file_with_its_distribution(content: bytes) -> None:
+    found = inspect("demo/it", content)
+    assert found == Facts(binaries=(read_binary("demo/it", content),))
+    assert parse_facts(json.loads(json.dumps(facts_document(found)))) == found
 
 
 def test_a_library_that_asks_for_nothing() -> None:

@@ -48,7 +48,7 @@ def test_a_distribution_knows_its_name() -> None:
 
 
 def test_files_are_inspected_by_threads() -> None:
-    """Python up to 3.11 takes a collection of garbage while it builds a syntax tree for a broken recursion."""
+    """Python 3.11 takes what other threads do while one builds a syntax tree for an error of its own."""
 
     def yield_to_others(*_: object) -> None:
         time.sleep(0.0001)
