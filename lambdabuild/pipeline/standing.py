@@ -57,7 +57,9 @@ def verify_standing(asked: Standing, machines: Machines) -> tuple[Verification, 
         remember=False,
         listen=machines.listen,
     )
-    return verify(needed, asked.output, bench, chosen=chosen.__contains__)
+    machines.cache.ensure()
+    with machines.cache.in_use():
+        return verify(needed, asked.output, bench, chosen=chosen.__contains__)
 
 
 def _choose(artifacts: Collection[Artifact], asked: Standing) -> tuple[Artifact, ...]:
@@ -89,7 +91,6 @@ def _check(path: Path, artifact: Artifact) -> None:
 def _describe(artifact: Artifact, asked: Standing, machines: Machines) -> Contents:
     """Make an artifact's content again; raises LambdaBuildError when the project gives another by now."""
     order = asked.to_order(artifact)
-    machines.cache.ensure()
     prepared = prepare(order, machines)
     source = artifact.file if artifact.part_of is None else f"{artifact.part_of}.zip"
     planned: tuple[LayerPlan | FunctionPlan, ...] = (*prepared.plan.layers, *prepared.plan.functions)

@@ -18,6 +18,7 @@ from lambdabuild.errors import PolicyError
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.report import ExternalLayer, Report, SplitPart, artifact_document
+from lambdabuild.model.verification import Row, Verification, VerifiedArtifact, verification_document
 from lambdabuild.model.slimming import Kept
 from lambdabuild.progress import Progress
 from lambdabuild.steps.validate import Checked
@@ -274,3 +275,47 @@ def test_the_time_of_each_phase() -> None:
     for phase in ("resolve", "install", "resolve", "assemble"):
         progress.listen(Event(phase=phase, text=phase))
     assert progress.spent() == {"resolve": 3 + 5.5, "install": 0.5, "assemble": 1}
+
+
+ROWS = (
+    Row(name="demo", handler=False, owner="demo 1.0", status="ok", seconds=0.5),
+    Row(name="win", handler=False, owner="demo 1.0", status="optional", seconds=0.1, message="OSError: no"),
+)
+VERIFIED = Verification(
+    artifacts=(VerifiedArtifact(file="layer.zip", rows=ROWS, remembered=False),), images=("python3.13",), seconds=2.14
+)
+OPTIONAL = (
+    "note: layer.zip has modules that cannot be imported without slimming either:\n  win (demo 1.0): OSError: no\n"
+)
+
+
+def test_a_report_of_what_was_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    Console().report(replace(REPORT, findings=(), left_out={}, verification=VERIFIED))
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[3] == "verified: 2 modules in the python3.13 image, 2.1 s"
+    assert captured.err == OPTIONAL
+    Console().report(replace(REPORT, findings=(), left_out={}, unverified="there is no image"))
+    captured = capsys.readouterr()
+    assert "verified" not in captured.out
+    assert captured.err == "note: not verified: there is no image\n"
+
+
+def test_a_verification(capsys: pytest.CaptureFixture[str]) -> None:
+    error = Finding(severity="error", message="told by whoever raises it")
+    Console().verified(VERIFIED, (FINDINGS[2], error))
+    captured = capsys.readouterr()
+    assert captured.out == (
+        "  layer.zip\n"
+        "    demo (demo 1.0)    0.50 s  ok\n"
+        "    win (demo 1.0)     0.10 s  optional: OSError: no\n"
+        "verified: 2 modules in the python3.13 image, 2.1 s\n"
+    )
+    assert captured.err == "warning: three is odd\n" + OPTIONAL
+
+
+def test_a_verification_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(as_json=True).verified(VERIFIED, FINDINGS[2:])
+    assert json.loads(capsys.readouterr().out) == {
+        "verification": verification_document(VERIFIED),
+        "findings": [{"severity": "warning", "message": "three is odd", "hint": None}],
+    }
