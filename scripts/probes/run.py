@@ -107,7 +107,6 @@ def make_project(probe: Probe, folder: Path, *, slimming: str) -> None:
     function = folder / "function"
     function.mkdir(parents=True)
     (folder / "pyproject.toml").write_text("\n".join(lines) + "\n")
-    (folder / "event.json").write_text("{}\n")
     (function / "probe.py").write_text(HANDLER)
     (function / "use.py").write_text(probe.use)
 
@@ -123,7 +122,7 @@ def run_probe(probe: Probe, folder: Path, *, slimming: str) -> Result:
     phase, sizes = "build", (0, 0, 0)
     if error is None:
         phase, sizes = "use", measure(folder / "dist" / "lambda" / "layer.zip")
-        error = _used(_lambdabuild("invoke", "probe", "--project", str(folder), *_INVOKE, str(folder / "event.json")))
+        error = _used(_lambdabuild("invoke", "probe", "--json", "--timeout", str(TIMEOUT), "--project", str(folder)))
     return Result(
         name=probe.name,
         requirements=probe.requirements,
@@ -137,9 +136,6 @@ def run_probe(probe: Probe, folder: Path, *, slimming: str) -> Result:
         build_seconds=round(built - start, 2),
         use_seconds=round(time.monotonic() - built, 2),
     )
-
-
-_INVOKE = ("--json", "--timeout", str(TIMEOUT), "--event")
 
 
 def measure(layer: Path) -> tuple[int, int, int]:
@@ -183,12 +179,12 @@ def _used(done: subprocess.CompletedProcess[str]) -> str | None:
 
 def describe(results: Sequence[Result]) -> str:
     """The results as a table in Markdown."""
-    rows = ["| probe | distributions | works | layer | metadata kept | tests kept |", "|---|---|---|--:|--:|--:|"]
+    rows = ["| probe | distributions | python | works | layer | metadata kept | tests kept |"]
+    rows.append("|---|---|---|---|--:|--:|--:|")
     for result in results:
         works = "yes" if result.error is None else f"**no** ({result.phase})"
-        python = "" if result.python == "3.13" else f" on python{result.python}"
         sizes = (result.unzipped_size, result.metadata_size, result.tests_size)
-        cells = (result.name, f"{', '.join(result.requirements)}{python}", works, *map(_kilobytes, sizes))
+        cells = (result.name, ", ".join(result.requirements), result.python, works, *map(_kilobytes, sizes))
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 

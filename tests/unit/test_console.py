@@ -18,8 +18,8 @@ from lambdabuild.errors import PolicyError
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.report import ExternalLayer, Report, SplitPart, artifact_document
-from lambdabuild.model.verification import Row, Verification, VerifiedArtifact, verification_document
 from lambdabuild.model.slimming import Kept
+from lambdabuild.model.verification import Row, Verification, VerifiedArtifact, verification_document
 from lambdabuild.progress import Progress
 from lambdabuild.steps.validate import Checked
 from tests.samples import artifact
