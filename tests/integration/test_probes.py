@@ -25,7 +25,7 @@ CHOSEN = (
 )
 STRIPPED = {
     "importlib-metadata": "PackageNotFoundError: No package metadata was found for importlib_metadata",
-    "opentelemetry-older": "StopIteration: ",
+    "opentelemetry-older": "StopIteration: return next(  # type: ignore",
     "scipy-numpy22": "ModuleNotFoundError: No module named 'numpy._core.tests'",
 }
 
@@ -50,7 +50,7 @@ def test_none_fails_with_default_slimming(tmp_path: Path, environ: Mapping[str, 
 
 def test_they_fail_without_what_they_need(tmp_path: Path, environ: Mapping[str, str]) -> None:
     results = run(tuple(STRIPPED), tmp_path, environ, "--slimming", "strip", code=1)
-    assert {name: result["error"].rstrip("\n") for name, result in results.items()} == STRIPPED
+    assert {name: result["error"] for name, result in results.items()} == STRIPPED
     assert {(result["phase"], result["metadata_size"], result["tests_size"]) for result in results.values()} == {
         ("use", 0, 0)
     }
