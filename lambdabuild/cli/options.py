@@ -41,7 +41,9 @@ _OPTIONS = (
     click.option("--lock", is_flag=True, help="Run uv lock first, when uv.lock is missing or stale."),
     click.option("--upgrade", is_flag=True, help="Resolve requirements that are not pinned anew."),
     click.option("--clean", is_flag=True, help="Remove what earlier builds made, and nothing else."),
-    click.option("--skip-validation", is_flag=True, help="Warn of limits, binaries and the strict lint instead of failing."),
+    click.option(
+        "--skip-validation", is_flag=True, help="Warn of limits, binaries and the strict lint instead of failing."
+    ),
     click.option(
         "--verify/--no-verify",
         default=None,
