@@ -249,7 +249,7 @@ def test_each_target_is_installed_for(works: Works) -> None:
     assert report.targets == ("python3.13 x86_64", "python3.12 x86_64")
     assert (report.installed, report.cached) == (2, 0)
     assert works.installed == [[["one 1.0"]], [["one 1.0"]]]
-    assert [order.target for order in works.builder.orders] == [target(), target("3.12")]
+    assert {order.target for order in works.builder.orders} == {target(), target("3.12")}
     assert works.shop.members("plain.zip") == works.shop.members("old.zip") == ["api.py", "one.py"]
     again = works.slim()
     assert (again.installed, again.cached) == (0, 2)
