@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import BinaryIO
 
 from packaging.metadata import parse_email
@@ -35,6 +35,10 @@ from lambdabuild.zipformat import pack
 
 _STRAY = (".lock",)
 """What uv leaves in a target folder that belongs to no distribution."""
+
+
+_MOST_WAITING = 64_000_000
+"""Bytes of files that are in memory to be packed; a file that is larger is packed with none beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,38 +142,52 @@ class _Spool:
         return moved
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A file of a room, read and deflated."""
+
+    room: int
+    member: Member
+    facts: Facts
+
+
 def _pack(files: Iterable[InstalledFile], order: Installation, spool: _Spool, listen: Listener) -> list[_Tree]:
-    """Pack every file while the next arrive; the packed bytes go to the spool, not to memory."""
+    """Pack every file while the next arrive; the packed bytes go to the spool, not to memory.
+
+    A large file holds up none of the small ones behind it: they go to the spool as they are done.
+    """
     trees = [_Tree() for _ in order.rooms]
-    workers = os.cpu_count() or 1
-    pending: deque[tuple[int, Future[tuple[Member, Facts]]]] = deque()
-    seen = 0
+    done: SimpleQueue[Future[_Packed]] = SimpleQueue()
+    seen = waiting = left = 0
 
     def settle() -> None:
-        room, future = pending.popleft()
-        packed, facts = future.result()
-        member = spool.take(packed)
-        trees[room].members[member.path] = member
-        trees[room].facts[member.path] = facts
+        nonlocal waiting, left
+        packed = done.get().result()
+        waiting, left = waiting - packed.member.size, left - 1
+        member = spool.take(packed.member)
+        trees[packed.room].members[member.path] = member
+        trees[packed.room].facts[member.path] = packed.facts
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")  # Python warns of code that is read
         for file in files:
             seen += len(file.content)
             listen(Event(phase="deflate", text="deflating", done=seen))
             content = trees[file.room].note(file, order.target)
-            if content is not None:
-                mode = 0o755 if file.executable else 0o644
-                pending.append((file.room, pool.submit(_read, file.path, mode, content)))
-            while len(pending) > 4 * workers:
+            if content is None:
+                continue
+            waiting, left = waiting + len(content), left + 1
+            pool.submit(_read, file, content).add_done_callback(done.put)
+            while waiting > _MOST_WAITING or not done.empty():
                 settle()
-        while pending:
+        while left:
             settle()
     return trees
 
 
-def _read(path: str, mode: int, content: bytes) -> tuple[Member, Facts]:
-    return pack(path, mode, content), inspect(path, content)
+def _read(file: InstalledFile, content: bytes) -> _Packed:
+    mode = 0o755 if file.executable else 0o644
+    return _Packed(file.room, pack(file.path, mode, content), inspect(file.path, content))
 
 
 def _by_owner(tree: _Tree, pins: Sequence[Pin]) -> Iterator[tuple[Pin, Segment | None]]:

@@ -68,9 +68,14 @@ def compile_command(file: str, target: Target) -> tuple[str, ...]:
     )
 
 
-def install_command(pylock: str, directory: str, target: Target, *, python: str) -> tuple[str, ...]:
-    """Install pinned wheels into a folder: no resolution, no build, no bytecode, every hash checked."""
+def install_command(pylock: str, directory: str, target: Target, *, python: str, offline: bool) -> tuple[str, ...]:
+    """Install pinned wheels into a folder: no resolution, no build, no bytecode, every hash checked.
+
+    ``offline`` takes what uv's cache holds and fails for what it lacks. A file that is pinned by its hash cannot have
+    changed, but uv asks an index again for each that was not served as immutable, and many indexes send it once more.
+    """
     return (
+        *(["--offline"] if offline else []),
         # The feature is named so that uv says nothing of it: what it says is shown to the user when an install fails.
         *("pip", "install", "--preview-features", "pylock", "--requirements", pylock, "--target", directory),
         *("--python", python, "--python-version", target.runtime.python, "--python-platform", target.uv_platform),

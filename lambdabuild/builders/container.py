@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import docker
@@ -185,7 +186,8 @@ def running(
 ) -> Iterator[Container]:
     """A container of the image, doing nothing but waiting, as an unprivileged user on a read-only filesystem.
 
-    Its work volume has no name and goes with it; ``cache`` names a volume that stays.
+    Its work volume has no name and goes with it; ``cache`` names a volume that stays. The container is removed beside
+    what follows.
     """
     labels = owner_labels()
     mounts = [memory_volume(WORK, owner=USER) if in_memory else Mount(WORK, None, type="volume", labels=labels)]
@@ -213,7 +215,8 @@ def running(
             container.start()
         yield Container(container, python=python)
     finally:
-        remove(container)
+        # Nobody needs to wait but the process, which ends when its threads have.
+        Thread(target=remove, args=(container,), name=f"remove {container.name}").start()
 
 
 @contextmanager

@@ -124,12 +124,16 @@ class DockerBuilder:
             container.put(WORK, [*folders, *locks, *files])
             environ = without_indexes(forwarded_without_credentials(self._environ)) | self._settings(f"{CACHE}/uv")
             binary = self._put_uv(container, python, environ)
+            run = partial(container.run, environ=environ, doing="installing in the container")
             urls = [pin.url for pins in rooms.values() for pin in pins if pin.path is None]
-            private = self._put_credentials(container, urls)
+            private = None
             for room in rooms:
                 folder = f"{_TREE}/{room_folder(room)}"
-                argv = [*binary, *uv.install_command(room_pylock(room), folder, target, python=python)]
-                ran = container.run(argv, environ=environ, doing="installing in the container", private=private)
+                command = partial(uv.install_command, room_pylock(room), folder, target, python=python)
+                if run([*binary, *command(offline=True)]).returncode == 0:
+                    continue
+                private = private or self._put_credentials(container, urls)
+                ran = run([*binary, *command(offline=False)], private=private)
                 if ran.returncode != 0:
                     stderr = redacted(ran.stderr, self._credentials.secrets(urls))
                     raise uv.failure("installing in the container", stderr)

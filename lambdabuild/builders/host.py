@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from lambdabuild import uv
@@ -114,10 +115,12 @@ class HostBuilder:
             if pin.path is not None:
                 (scratch / FILES / pin.filename).write_bytes(read_file(pin))
         (scratch / room_pylock(room)).write_text(uv.format_pylock(pins, folder=FILES), encoding="utf-8")
-        argv = uv.install_command(room_pylock(room), room_folder(room), target, python=sys.executable)
-        indexes = self._read_credentials().indexes(pin.url for pin in pins if pin.path is None)
-        environ = without_indexes(with_pip(self._environ)) | {"UV_INDEX": " ".join(indexes)}
-        done = uv.run(self._uv, argv, cwd=scratch, environ=environ)
+        environ = without_indexes(with_pip(self._environ))
+        command = partial(uv.install_command, room_pylock(room), room_folder(room), target, python=sys.executable)
+        if uv.run(self._uv, command(offline=True), cwd=scratch, environ=environ).returncode == 0:
+            return
+        environ["UV_INDEX"] = " ".join(self._read_credentials().indexes(pin.url for pin in pins if pin.path is None))
+        done = uv.run(self._uv, command(offline=False), cwd=scratch, environ=environ)
         if done.returncode != 0:
             raise uv.failure("installing on the host", done.stderr)
 

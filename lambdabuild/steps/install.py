@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 from lambdabuild.builders.base import Builder, Image, Installation
@@ -112,8 +113,9 @@ def _install(
         with cache.scratch() as scratch, (scratch / "spool").open("w+b") as spool:
             with builder.install(order, listen=listen) as files:
                 made = make_segments(files, order, spool, listen=listen)
-            for pin, segment in made.whole.items():
-                segments[pin] = cache.store(keys[pin], segment)
+            with ThreadPoolExecutor() as pool:
+                stored = pool.map(cache.store, (keys[pin] for pin in made.whole), made.whole.values())
+                segments |= dict(zip(made.whole, stored, strict=True))
         rooms = tuple((pin,) for pin in made.torn)
     return segments
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import marshal
+import os
 import platform
 import sys
 import textwrap
@@ -226,6 +227,14 @@ def test_another_hash_than_the_locked_one(place: Place) -> None:
     assert caught.value.message.endswith(said(hash_mismatch(wrong, right.sha256)))
     assert caught.value.hint == "the file is not the one that was locked: do not use it before you know why"
     assert place.left() == []
+
+
+def test_what_was_fetched_once_is_not_asked_for_again(place: Place) -> None:
+    pins = place.pins(wheel("once", files={"once.txt": os.urandom(8).hex()}))
+    first = place.installed(pins)
+    place.index.requests.clear()
+    assert place.installed(pins) == first
+    assert place.index.requests == []
 
 
 def test_a_server_that_is_gone(place: Place) -> None:

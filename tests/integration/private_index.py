@@ -100,7 +100,8 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 def add_files(folder: Path) -> None:
     """A wheel and a source distribution that needs nothing to be built, and looks around when it is."""
     folder.mkdir()
-    one = wheel("private_one", files={"private_one.py": "ONE = 1\n"})
+    # A file that was never seen before: one with the hash of the lock is taken from uv's cache, whoever served it.
+    one = wheel("private_one", files={"private_one.py": "ONE = 1\n", "private_one.txt": os.urandom(8).hex()})
     (folder / one.filename).write_bytes(one.data)
     files = {
         "PKG-INFO": "Metadata-Version: 2.2\nName: private-source\nVersion: 1.0\n",

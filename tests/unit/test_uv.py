@@ -54,7 +54,12 @@ def test_compile_command() -> None:
     ],
 )
 def test_install_command(python: str, architecture: str, platform: str) -> None:
-    command = uv.install_command("pylock.a.toml", "out", target(python, architecture), python="/bin/python")
+    wanted = target(python, architecture)
+    command = uv.install_command("pylock.a.toml", "out", wanted, python="/bin/python", offline=False)
+    assert uv.install_command("pylock.a.toml", "out", wanted, python="/bin/python", offline=True) == (
+        "--offline",
+        *command,
+    )
     assert command == (
         *("pip", "install", "--preview-features", "pylock", "--requirements", "pylock.a.toml", "--target", "out"),
         *("--python", "/bin/python", "--python-version", python, "--python-platform", platform),
