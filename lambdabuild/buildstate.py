@@ -53,13 +53,13 @@ def find_unchanged(cache: Cache, key: str, *, today: str) -> Told | None:
         return None
     try:
         state = json.loads(text)
-        before = json.dumps(state["seen"])
+        before = [looks for looks, _ in state["seen"].values()]
         if state["until"] <= today or find_change(state["seen"]) is not None:
             return None
-        told = Told(**state["told"])
-    except (KeyError, TypeError, ValueError):
+        told = Told(**{name: _text(said) for name, said in state["told"].items()})
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    if json.dumps(state["seen"]) != before:
+    if [looks for looks, _ in state["seen"].values()] != before:
         cache.store_text(_KIND, key, json.dumps(state))
     return told
 
@@ -67,3 +67,9 @@ def find_unchanged(cache: Cache, key: str, *, today: str) -> Told | None:
 def keep(cache: Cache, key: str, told: Told, *, seen: Mapping[str, Any], until: str) -> None:
     """Keep what a build said and saw, good before a date (ISO 8601)."""
     cache.store_text(_KIND, key, json.dumps({"seen": seen, "until": until, "told": asdict(told)}))
+
+
+def _text(said: object) -> str:
+    if not isinstance(said, str):
+        raise TypeError(f"{said!r} is nothing that a build says")
+    return said

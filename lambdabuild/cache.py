@@ -6,6 +6,7 @@ the layout's version, so another version of lambdabuild never reads it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -151,21 +152,34 @@ class Cache:
             raise MachineError(f"{path} did not read back as it was written", hint="check the disk")
         return stored
 
-    def find_text(self, kind: str, key: str) -> str | None:
-        """A text of some kind (``resolutions`` …) that was kept under a key, or None."""
+    def find_text(self, kind: str, key: str, *, used: bool = True) -> str | None:
+        """A text of some kind (``resolutions`` …) that was kept under a key, or None.
+
+        It begins with a digest of itself and of its place: what was damaged, or kept for something else, is a miss.
+        """
+        path = self.version / kind / key
         try:
-            return (self.version / kind / key).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            with path.open("rb") as file:
+                digest, _, text = file.read().partition(b"\n")
+                if digest != _text_digest(kind, key, text):
+                    self._set_aside(path, file.fileno())
+                    return None
+        except OSError:
             return None
+        if used:
+            with suppress(OSError):
+                os.utime(path)
+        return text.decode()
 
     def store_text(self, kind: str, key: str, text: str) -> None:
         """Keep a text; it can be had again, so a disk that does not take it is no error."""
         folder = self.version / kind
         new = folder / f".new-{os.urandom(8).hex()}"
+        content = text.encode()
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                new.write_text(text, encoding="utf-8")
+                new.write_bytes(_text_digest(kind, key, content) + b"\n" + content)
                 new.replace(folder / key)
             finally:
                 new.unlink(missing_ok=True)
@@ -192,3 +206,7 @@ class Cache:
         with suppress(OSError):  # in a cache that cannot be written it stays, and stays a miss
             if opened is None or os.path.samestat(os.fstat(opened), path.stat()):
                 path.replace(path.with_suffix(".damaged"))
+
+
+def _text_digest(kind: str, key: str, text: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join((kind.encode(), key.encode(), text))).hexdigest().encode()

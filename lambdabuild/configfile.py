@@ -121,7 +121,7 @@ def other_lock_hint(project: Path) -> str | None:
     return None
 
 
-def read_script(path: Path) -> dict[str, Any]:
+def read_script(path: Path) -> Mapping[str, Any]:
     """The block of inline script metadata (PEP 723) of a script; empty without one.
 
     https://packaging.python.org/en/latest/specifications/inline-script-metadata/
@@ -141,8 +141,8 @@ def read_text(path: Path) -> str:
         raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from None
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file; a byte order mark is passed over."""
+def read_toml(path: Path) -> Mapping[str, Any]:
+    """A TOML file; a byte order mark is passed over. Of a text that was read before it is the same object."""
     data = _read_bytes(path)
     try:
         text = data.decode()
@@ -153,14 +153,20 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(text.removeprefix("\ufeff"), origin=str(path))
 
 
-def parse_toml(text: str, *, origin: str) -> dict[str, Any]:
+def parse_toml(text: str, *, origin: str) -> Mapping[str, Any]:
     """A TOML document; ``origin`` is what messages call it."""
     try:
-        return tomli.loads(text)
+        return _parsed(text)
     except tomli.TOMLDecodeError as error:
         raise UsageError(f"{origin}:{error.lineno}:{error.colno}: {error.msg}") from None
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits, hundreds of nested arrays
         raise UsageError(f"{origin}: {error}") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str) -> Mapping[str, Any]:
+    """Many ask for pyproject.toml, which describes hundreds of functions and is slow to parse then."""
+    return tomli.loads(text)
 
 
 @functools.cache

@@ -16,19 +16,18 @@ from lambdabuild.buildstate import Told
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.model import verifiedtext
 from lambdabuild.model.events import Event
-from lambdabuild.model.importtime import Profile, profile_document, profile_text
-from lambdabuild.model.invocation import Invoked
-from lambdabuild.model.invokedtext import invoked_document, response_text, times_text
 from lambdabuild.model.keptnotes import kept_note
 from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, format_size
 from lambdabuild.model.report import Artifact, Report, SplitPart, findings_document, report_document
 from lambdabuild.model.transformed import restored_notes, transformed_lines
-from lambdabuild.model.verification import Verification, verification_document
 from lambdabuild.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lambdabuild.model.importtime import Profile
+    from lambdabuild.model.invocation import Invoked
+    from lambdabuild.model.verification import Verification
     from lambdabuild.steps.validate import Checked
 
 
@@ -114,6 +113,8 @@ class Console:
         for note in verifiedtext.notes(verification, why_not=None):
             self.notice(note)
         if self._as_json:
+            from lambdabuild.model.verification import verification_document
+
             document = verification_document(verification)
             _print_json({"verification": document, "findings": findings_document(findings)})
             return
@@ -133,6 +134,8 @@ class Console:
 
     def invoked(self, invoked: Invoked, *, name: str, file: str, whole: bool) -> None:
         """The response on stdout; the log, with ``whole`` all of it, and what was measured on stderr."""
+        from lambdabuild.model.invokedtext import invoked_document, response_text, times_text  # no build needs these
+
         self.quiet()
         if self._as_json:
             _print_json(invoked_document(invoked, name=name, file=file))
@@ -146,6 +149,8 @@ class Console:
 
     def profiled(self, profile: Profile, page: Path) -> None:
         """Where the time of an import goes, and where the picture of it is."""
+        from lambdabuild.model.importtime import profile_document, profile_text  # no build needs these
+
         self.quiet()
         if self._as_json:
             _print_json({**profile_document(profile), "page": str(page)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from lambdabuild.locks import held, held_if_free
 DEFAULT_BOUND = 10_000_000_000
 """Bytes that the cache may take when a build ends, unless LAMBDABUILD_CACHE_MAX_SIZE says otherwise."""
 _LAYOUT = re.compile(r"v\d+")
+_NEW = ".new-"
+"""What the names of files that are being written begin with."""
+_ABANDONED = 3600
+"""Seconds after which nobody writes to such a file any more: its writer was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +68,22 @@ def clear(cache: Cache, *, waiting: Callable[[], None]) -> Usage:
 
 
 def find_damaged(cache: Cache) -> Iterator[Path]:
-    """Read every byte of every segment, and set aside those that are not what they were; gives their paths."""
-    for file in _files(cache):
-        if file.path.suffix == ".segment" and cache.find(file.path.stem, used=False) is None:
-            yield file.path
+    """Read every byte of every entry, and set aside those that are not what they were; gives their paths."""
+    with cache.in_use():
+        for file in _files(cache):
+            if not _is_refuse(file.path) and not _is_whole(cache, file.path):
+                yield file.path
+
+
+def _is_refuse(path: Path) -> bool:
+    """Whether it was set aside, or never finished."""
+    return path.suffix == ".damaged" or path.name.startswith(_NEW)
+
+
+def _is_whole(cache: Cache, path: Path) -> bool:
+    if path.suffix == ".segment":
+        return cache.find(path.stem, used=False) is not None
+    return cache.find_text(path.parent.name, path.name, used=False) is not None
 
 
 def _prune(cache: Cache, bound: int) -> Usage:
@@ -77,7 +94,7 @@ def _prune(cache: Cache, bound: int) -> Usage:
             shutil.rmtree(layout, ignore_errors=True)
     kept: list[_File] = []
     for file in _files(cache):
-        (removed if file.path.suffix == ".damaged" else kept).append(file)
+        (removed if _is_refuse(file.path) else kept).append(file)
     kept.sort(key=lambda file: file.used, reverse=True)
     size = sum(file.size for file in kept)
     while size > bound and kept:
@@ -91,7 +108,7 @@ def _prune(cache: Cache, bound: int) -> Usage:
 
 
 def _files(cache: Cache) -> Iterator[_File]:
-    """What was kept, not what is only for a moment: locks, scratch folders and half-written files."""
+    """What was kept, not what is only for a moment: locks, scratch folders and files that are being written."""
     with suppress(OSError):
         for folder in cache.version.iterdir():
             if folder.is_dir() and folder.name != "locks" and not folder.name.startswith("scratch-"):
@@ -102,9 +119,9 @@ def _below(folder: Path) -> Iterator[_File]:
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent, name)
-            if not name.startswith(".new-"):
-                with suppress(OSError):  # another one may be removing it
-                    status = path.lstat()
+            with suppress(OSError):  # another one may be removing it
+                status = path.lstat()
+                if not name.startswith(_NEW) or time.time() - status.st_mtime > _ABANDONED:
                     yield _File(path, status.st_size, status.st_mtime)
 
 

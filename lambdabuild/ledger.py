@@ -89,19 +89,39 @@ def recording() -> Iterator[Ledger]:
         _open.remove(ledger)
 
 
-def find_change(taken: MutableMapping[str, list[Any]]) -> str | None:
+class Glance:
+    """One moment's look at files and folders, each looked at once, however many ask."""
+
+    def __init__(self) -> None:
+        self.now = time.time_ns()
+        self._looks: dict[str, Looks] = {}
+        self._digests: dict[str, str] = {}
+
+    def look(self, path: str) -> Looks:
+        if path not in self._looks:
+            self._looks[path] = _look(path)
+        return self._looks[path]
+
+    def digest(self, path: str) -> str:
+        if path not in self._digests:
+            self._digests[path] = _digest(path)
+        return self._digests[path]
+
+
+def find_change(taken: MutableMapping[str, list[Any]], glance: Glance | None = None) -> str | None:
     """The path of something that is not what it was when this was taken, or None.
 
-    What had to be read because its looks did not tell has them replaced, so that next time they may.
+    What had to be read because its looks did not tell has them replaced, so that next time they may. With a ``glance``
+    the answer is of its moment.
     """
-    now = time.time_ns()
+    glance = glance or Glance()
     for path, (looks, digest) in taken.items():
-        seen = _look(path)
+        seen = glance.look(path)
         if (looks or not digest) and list(seen) == looks:
             continue
-        if _digest(path) != digest:
+        if glance.digest(path) != digest:
             return path
-        taken[path][0] = _settled(seen, now)
+        taken[path][0] = _settled(seen, glance.now)
     return None
 
 

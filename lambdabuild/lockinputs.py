@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from lambdabuild import configfile
@@ -27,8 +28,22 @@ def lock_inputs(project: Path, script: Path | None) -> list[str] | None:
         files = [lock, *(folder / configfile.PYPROJECT for folder in dict.fromkeys(folders))]
         if any(_is_dynamic(file) for file in files[1:]):
             return None
-    settings = [folder / "uv.toml" for folder in (project, *project.parents)]
-    return [f"{path.name} {file_digest(path)}" for path in (*files, *settings)]
+    return [f"{path.name} {file_digest(path)}" for path in files]
+
+
+def settings_inputs(project: Path, environ: Mapping[str, str]) -> list[str]:
+    """Digests of the files that may hold settings of uv's, but for pyproject.toml: the project's, the user's, the
+    system's and the one that is asked for.
+
+    https://docs.astral.sh/uv/concepts/configuration-files/
+    """
+    user = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/"), ".config"))
+    system = map(Path, (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep))
+    files = [folder / "uv.toml" for folder in (project, *project.parents)]
+    files += [folder / "uv" / "uv.toml" for folder in (user, *system, Path("/etc"))]
+    if environ.get("UV_CONFIG_FILE"):
+        files.append(project / environ["UV_CONFIG_FILE"])
+    return [file_digest(path) for path in files]
 
 
 def _is_dynamic(pyproject: Path) -> bool:

@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 from lambdabuild.builders.base import Builder, Kind, Transformation, Untransformed
 from lambdabuild.cache import Cache
-from lambdabuild.inspection import inspect
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.facts import Facts, merge
 from lambdabuild.model.patch import NOTES, Patch, patch_key
@@ -52,7 +51,7 @@ def ensure_patches(
         return ()
     transformer = builder.transformer(kind, target, listen=listen)
     key_of = partial(patch_key, kind, runtime=target.runtime.name, transformer=transformer, compressor=COMPRESSOR)
-    keys = [key_of((*piece.files, *piece.beside)) for piece in pieces]
+    keys = [key_of(piece.files, piece.beside) for piece in pieces]
     found = _find(cache, keys)
     if len(found) < len(set(keys)):
 
@@ -64,7 +63,7 @@ def ensure_patches(
             missing = {key: piece for key, piece in zip(keys, pieces, strict=True) if key not in found}
             if missing:
                 found |= _make(kind, missing, target, path_of=path_of, builder=builder, cache=cache, listen=listen)
-    return tuple(_patch(found[key]) for key in keys)
+    return tuple(_patch(found[key], piece.owner) for key, piece in zip(keys, pieces, strict=True))
 
 
 def _find(cache: Cache, keys: Iterable[str]) -> dict[str, Segment]:
@@ -117,6 +116,8 @@ def _each_file(pieces: Sequence[Piece]) -> Iterator[Untransformed]:
 
 
 def _read(path: str, mode: int, content: bytes) -> tuple[Member, Facts]:
+    from lambdabuild.inspection import inspect  # only for what is made anew
+
     return pack(path, mode, content), inspect(path, content)
 
 
@@ -150,11 +151,12 @@ def _settle(pending: deque[tuple[int, Future[tuple[Member, Facts]]]], drafts: li
     drafts[room].members[member.path] = moved, facts
 
 
-def _patch(segment: Segment) -> Patch:
+def _patch(segment: Segment, owner: str) -> Patch:
+    """What was made of these files for whichever owner: two versions of a distribution may share them."""
     *members, notes = segment.members
     ((_, content),) = each_with_content([notes])
     return Patch(
-        owner=segment.name,
+        owner=owner,
         version=segment.version,
         members=tuple(members),
         notes=json.loads(content),

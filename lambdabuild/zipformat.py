@@ -12,10 +12,8 @@ import hashlib
 import stat
 import struct
 import time
-import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import deflate
@@ -104,33 +102,6 @@ def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = N
     put(b"".join(central))
     put(_end_of_central_directory(len(central), offset - start, start))
     return digest.hexdigest()
-
-
-def read_zip(path: Path) -> Iterator[tuple[str, int, bytes]]:
-    """Path, permission bits and content of every member, each checked against its CRC.
-
-    Raises PolicyError for what is not a zip, or holds other content than it says.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
-            for info in archive.infolist():
-                if not info.is_dir():
-                    yield info.filename, stat.S_IMODE(info.external_attr >> 16), _content(info, file)
-    except (zipfile.BadZipFile, deflate.DeflateError, struct.error) as error:
-        raise PolicyError(f"{path} is damaged: {error}", hint="build it again") from error
-
-
-def _content(info: zipfile.ZipInfo, file: BinaryIO) -> bytes:
-    """Inflated by libdeflate, several times faster than zipfile's zlib."""
-    file.seek(info.header_offset)
-    *_, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
-    file.seek(name + extra, 1)
-    data = file.read(info.compress_size)
-    if info.compress_type == DEFLATED:
-        data = bytes(deflate.deflate_decompress(data, info.file_size))
-    if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
-        raise zipfile.BadZipFile(f"{info.filename} is not what its CRC says")
-    return data
 
 
 def _end_of_central_directory(count: int, size: int, start: int) -> bytes:

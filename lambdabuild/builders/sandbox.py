@@ -17,9 +17,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from docker.types import DriverConfig, Mount
-
-from lambdabuild.builders.container import Ran, engine_errors, execute, owner_labels, remove, sleeper
+from lambdabuild.builders.container import Ran, engine_errors, execute, memory_volume, owner_labels, remove, sleeper
 from lambdabuild.builders.engine import Engine, python_of
 from lambdabuild.builders.images import image_digest
 from lambdabuild.errors import MachineError, PolicyError
@@ -34,7 +32,7 @@ LAYER_ROOT = "/opt"
 USER = "993:990"
 """Not the owner of the files, as in Lambda: a file that is not readable for all is found here."""
 ENTRYPOINT = ("/lambda-entrypoint.sh",)
-_ROOT_USER = "0"
+_ROOT = 0
 
 Archive = Callable[[], bytes]
 """The bytes of a zip, read when they are needed."""
@@ -156,7 +154,7 @@ class Sandbox:
                     name=f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}",
                     labels=owner_labels(),
                     environment=dict(environ or {}),
-                    mounts=[_memory(volume)],
+                    mounts=[memory_volume(volume, owner=_ROOT)],
                     volumes_from=[f"{layers.holder}:ro"] if layers else [],
                     user=USER,
                     working_dir=TASK_ROOT,
@@ -228,7 +226,7 @@ def _unpack(container: DockerContainer, root: str, archive: Archive, *, python: 
     argv = [python, "-I", "-c", read_program("unpack.py"), root]
     with engine_errors("unpacking an archive in the sandbox"):
         stdin = b"%d\n" % len(data) + data
-        ran = execute(container, argv, environ={}, user=_ROOT_USER, workdir="/", stdin=stdin)
+        ran = execute(container, argv, environ={}, user=str(_ROOT), workdir="/", stdin=stdin)
     if "No space left" in ran.stderr:
         raise MachineError(f"the engine's memory has no room for what goes to {root}", hint="give it more memory")
     if ran.returncode != 0:
@@ -241,9 +239,3 @@ def _unpack(container: DockerContainer, root: str, archive: Archive, *, python: 
 def read_program(name: str) -> str:
     """A program of ours for the image's interpreter."""
     return (files("lambdabuild.resources") / "sandbox" / name).read_text(encoding="utf-8")
-
-
-def _memory(path: str) -> Mount:
-    """A nameless volume in memory; nothing of the image shows through it."""
-    driver = DriverConfig("local", options={"type": "tmpfs", "device": "tmpfs", "o": "mode=755"})
-    return Mount(path, None, type="volume", no_copy=True, labels=owner_labels(), driver_config=driver)

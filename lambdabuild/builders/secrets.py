@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdabuild import configfile
 from lambdabuild.errors import MachineError
 from lambdabuild.model.credentials import Credentials, Login, gather
 from lambdabuild.model.forwarding import CLIENT_CERTIFICATE, with_pip
+
+if TYPE_CHECKING:
+    import ssl
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,8 @@ def read_client_certificate(environ: Mapping[str, str]) -> bytes | None:
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """How requests of this process trust servers, and show who asks."""
+    import ssl  # a build that fetches nothing needs none
+
     environ = with_pip(environ)
     trusted, own = environ.get("SSL_CERT_FILE") or None, environ.get(CLIENT_CERTIFICATE)
     try:

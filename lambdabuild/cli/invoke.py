@@ -5,10 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lambdabuild.errors import UsageError
+
+if TYPE_CHECKING:
+    from lambdabuild.console import Console
+    from lambdabuild.model.invocation import Invoked
+    from lambdabuild.steps.built import Built
 
 _STDIN = Path("-")
 
@@ -26,21 +32,7 @@ _STDIN = Path("-")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the artifacts.")
 @click.option("--json", "as_json", is_flag=True, help="Print response, log and times as JSON.")
 @click.pass_context
-def invoke(
-    context: click.Context,
-    *,
-    name: str,
-    event: Path | None,
-    variables: tuple[str, ...],
-    env_files: tuple[Path, ...],
-    timeout: int | None,
-    memory: int | None,
-    count: int,
-    fat: bool,
-    project: Path | None,
-    output: Path | None,
-    as_json: bool,
-) -> None:
+def invoke(context: click.Context, /, *, name: str, as_json: bool, **given: Any) -> None:
     """Run a function in the Lambda image, from the zips that were built.
 
     The response goes to stdout, the log and the times to stderr; with lambdabuild -v the log has all
@@ -51,13 +43,39 @@ def invoke(
     Example:
       lambdabuild invoke api-handler --event event.json --env TABLE=orders
     """
-    from lambdabuild.cli.machines import open_sandboxes
-    from lambdabuild.cli.options import find_output, open_project
     from lambdabuild.console import Console
     from lambdabuild.errors import BuildError
+    from lambdabuild.model.invokedtext import error_text
+
+    console = Console(as_json=as_json)
+    built, invoked = _run(name, console, **given)
+    whole = bool(context.find_root().params.get("verbose"))
+    console.invoked(invoked, name=name, file=built.function.file, whole=whole)
+    if invoked.error is not None:
+        hint = invoked.error.hint
+        if invoked.error.type == "Runtime.ImportModuleError":
+            hint = f"lambdabuild verify {name} tells what is missing"
+        raise BuildError(error_text(built.function.file, invoked.error), hint=hint)
+
+
+def _run(
+    name: str,
+    console: Console,
+    *,
+    event: Path | None,
+    variables: tuple[str, ...],
+    env_files: tuple[Path, ...],
+    timeout: int | None,
+    memory: int | None,
+    count: int,
+    fat: bool,
+    project: Path | None,
+    output: Path | None,
+) -> tuple[Built, Invoked]:
+    from lambdabuild.cli.machines import open_sandboxes
+    from lambdabuild.cli.options import find_output, open_project
     from lambdabuild.model.functionenv import parse_environment, with_region
     from lambdabuild.model.invocation import Call
-    from lambdabuild.model.invokedtext import error_text
     from lambdabuild.pipeline.invoke import invoke as run
     from lambdabuild.steps.built import find_built
 
@@ -70,18 +88,10 @@ def invoke(
     )
     folder, config = open_project(project)
     built = find_built(find_output(output, folder, config), name, fat=fat)
-    console = Console(as_json=as_json)
     try:
-        invoked = run(built, call, open_sandboxes(config, console.listen), console.listen)
+        return built, run(built, call, open_sandboxes(config, console.listen), console.listen)
     finally:
         console.quiet()
-    whole = bool(context.find_root().params.get("verbose"))
-    console.invoked(invoked, name=name, file=built.function.file, whole=whole)
-    if invoked.error is not None:
-        hint = invoked.error.hint
-        if invoked.error.type == "Runtime.ImportModuleError":
-            hint = f"lambdabuild verify {name} tells what is missing"
-        raise BuildError(error_text(built.function.file, invoked.error), hint=hint)
 
 
 def _read_event(path: Path | None) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from lambdabuild import configfile, uv
 from lambdabuild.builders.auto import AutoBuilder
 from lambdabuild.builders.base import Builder, place_of
-from lambdabuild.builders.host import HostBuilder
 from lambdabuild.builders.secrets import read_credentials, read_settings
 from lambdabuild.buildstate import Told
 from lambdabuild.cache import Cache, default_root
@@ -24,8 +23,6 @@ from lambdabuild.cli.unchanged import Recorder
 from lambdabuild.console import Console
 from lambdabuild.environment import environment
 from lambdabuild.errors import UsageError
-from lambdabuild.housekeeping import prune_if_free
-from lambdabuild.ledger import note
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.configvalues import find_image_problem
 from lambdabuild.model.credentials import Credentials
@@ -37,10 +34,9 @@ from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.report import MANIFEST, Artifact, Report
 from lambdabuild.pipeline.build import build, propose_split
 from lambdabuild.pipeline.order import Machines, Order, Verify
-from lambdabuild.pipeline.standing import Standing, verify_standing
 from lambdabuild.steps.discover import find_needs
 from lambdabuild.steps.resolve import Resolver
-from lambdabuild.steps.verify import TIMEOUT
+from lambdabuild.uvversion import read_version
 
 if TYPE_CHECKING:
     from lambdabuild.builders.engine import Engine
@@ -72,6 +68,8 @@ def run_build(
             report = build(order, machines)
             _keep(report, order, recorder, console.report(report), console)
             if report.installed:
+                from lambdabuild.housekeeping import prune_if_free  # the cache has only grown when something is new
+
                 prune_if_free(machines.cache, bound)
     finally:
         console.quiet()
@@ -92,6 +90,9 @@ def run_verify(
     names: tuple[str, ...], *, project: Path | None, output: Path | None, timeout: float | None, as_json: bool
 ) -> None:
     """Verify what stands in the output folder and tell what came of it; raises PolicyError for what is broken."""
+    from lambdabuild.pipeline.standing import Standing, verify_standing  # no build needs these
+    from lambdabuild.steps.verify import TIMEOUT
+
     folder, config = open_project(project)
     console = Console(as_json=as_json)
     environ = environment()
@@ -104,7 +105,7 @@ def run_verify(
         output=find_output(output, folder, config), names=names, timeout=timeout or TIMEOUT, to_order=to_order
     )
     try:
-        machines = _machines(_options(None), folder, config, console, environ)
+        machines = _machines(BuildOptions(), folder, config, console, environ)
         verification, findings = verify_standing(asked, machines)
         console.verified(verification, findings)
     finally:
@@ -117,27 +118,20 @@ def plan_again(artifact: Artifact, options: BuildOptions, project: Path, config:
     targets = choose_targets(options, project, config)
     if artifact.kind == "layer":
         return plan_layers(config, targets, (artifact.part_of or artifact.name,))
-    found = {one.name: needs for one in config.functions.values() if (needs := find_needs(project, one))}
+    found = find_needs(project, config.functions.values())
     plan = plan_slim if artifact.kind == "function" else plan_fat
     return plan(config, targets, (artifact.name,), found)
 
 
-def _options(artifact: Artifact | None) -> BuildOptions:
+def _options(artifact: Artifact) -> BuildOptions:
     """Those of a build that made an artifact."""
-    builder = artifact.provenance.builder if artifact else "auto"
+    builder = artifact.provenance.builder
     return BuildOptions(
-        project=None,
-        output=None,
-        python=artifact.runtime.removeprefix("python") if artifact else None,
-        architecture=artifact.architecture if artifact else None,
+        python=artifact.runtime.removeprefix("python"),
+        architecture=artifact.architecture,
         builder="auto" if builder == "none" else builder,
-        lock=False,
-        upgrade=False,
-        clean=False,
         skip_validation=True,
         verify=False,
-        timings=False,
-        as_json=False,
     )
 
 
@@ -165,10 +159,9 @@ def _machines(
     credentials = partial(read_credentials, environ, project=project, home=Path.home())
     environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
     binary = uv.find_binary()
-    note(binary)
-    version = uv.read_version(binary, environ=environ)
     cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
-    host = partial(HostBuilder, uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials)
+    version = read_version(binary, environ=environ, cache=cache)
+    host = partial(_host_builder, binary, environ, cache, credentials)
     image = _image(environ, config)
     engine = lru_cache(maxsize=1)(partial(_engine, image, environ))
     docker = partial(_docker_builder, engine, binary, version, environ, credentials)
@@ -186,7 +179,6 @@ def _machines(
         ),
         builder=builders[options.builder](),
         cache=cache,
-        uv_version=version,
         listen=console.listen,
         sandboxes=partial(_sandboxes, engine, console.listen),
     )
@@ -218,6 +210,14 @@ def _sandboxes(engine: Callable[[], Engine], listen: Listener) -> Sandboxes:
     from lambdabuild.builders.sandbox import Sandboxes
 
     return Sandboxes(engine(), listen=listen)
+
+
+def _host_builder(
+    binary: Path, environ: Mapping[str, str], cache: Cache, credentials: Callable[[], Credentials]
+) -> Builder:
+    from lambdabuild.builders.host import HostBuilder  # with all that fetches and builds: where nothing is new, unused
+
+    return HostBuilder(uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials)
 
 
 def _docker_builder(

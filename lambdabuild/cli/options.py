@@ -58,18 +58,18 @@ _OPTIONS = (
 class BuildOptions:
     """The shared options, as they were given."""
 
-    project: Path | None
-    output: Path | None
-    python: str | None
-    architecture: str | None
-    builder: str
-    lock: bool
-    upgrade: bool
-    clean: bool
-    skip_validation: bool
-    verify: bool | None
-    timings: bool
-    as_json: bool
+    project: Path | None = None
+    output: Path | None = None
+    python: str | None = None
+    architecture: str | None = None
+    builder: str = "auto"
+    lock: bool = False
+    upgrade: bool = False
+    clean: bool = False
+    skip_validation: bool = False
+    verify: bool | None = None
+    timings: bool = False
+    as_json: bool = False
 
 
 def build_options(command: F) -> F:

@@ -42,8 +42,7 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
         if handler is not None:
             config, names = _with_handler(config, names, handler)
         targets = choose_targets(options, project, config)
-        functions = config.functions.values()
-        found = {function.name: needs for function in functions if (needs := find_needs(project, function))}
+        found = find_needs(project, config.functions.values())
         plan = {"slim": plan_slim, "fat": plan_fat}[mode](config, targets, names, found)
         run_build(options, project, config, plan, recorder)
 

@@ -1,9 +1,9 @@
-"""Which of the artifacts that were built a function runs from."""
+"""Which of the artifacts that were built are meant, and which a function runs from."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.report import Artifact
@@ -26,9 +26,34 @@ def choose_function(artifacts: Sequence[Artifact], name: str, *, fat: bool, outp
         functions = _functions(artifacts)
         hint = f"functions: {', '.join(functions)}" if functions else "build a function: lambdabuild package"
         raise UsageError(f'"{name}" is a layer, and no function', hint=hint)
-    near = difflib.get_close_matches(name, _functions(artifacts), n=1)
-    hint = f'did you mean "{near[0]}"?' if near else build
-    raise UsageError(f'no function "{name}" was built in {output}', hint=hint)
+    raise UsageError(
+        f'no function "{name}" was built in {output}', hint=_find_meant(name, _functions(artifacts)) or build
+    )
+
+
+def choose_artifacts(artifacts: Sequence[Artifact], names: Collection[str], *, output: str) -> tuple[Artifact, ...]:
+    """The artifacts of these names, of a layer that was split all its parts; all of them when there is no name.
+
+    Raises UsageError for names of which none was built, and when nothing was.
+    """
+    if not artifacts:
+        raise UsageError(f"nothing was built in {output}", hint="build first: lambdabuild package")
+    known = list(dict.fromkeys(name for one in artifacts for name in (one.name, one.part_of) if name is not None))
+    missing = [name for name in names if name not in known]
+    if missing:
+        hints = dict.fromkeys(_find_meant(name, known) or f"there are: {', '.join(known)}" for name in missing)
+        raise UsageError(
+            "\n".join(f'no layer or function "{name}" was built in {output}' for name in missing),
+            hint="\n        ".join(hints),
+        )
+    return tuple(one for one in artifacts if not names or {one.name, one.part_of} & set(names))
+
+
+def rebuild_command(artifact: Artifact) -> str:
+    """What builds an artifact again."""
+    if artifact.kind == "layer":
+        return f"lambdabuild layer {artifact.part_of or artifact.name}" + " --split --make" * bool(artifact.part_of)
+    return f"lambdabuild package {artifact.name}" + " --fat" * (artifact.kind == "fat-function")
 
 
 def layers_of(function: Artifact, artifacts: Sequence[Artifact]) -> tuple[Artifact, ...]:
@@ -54,6 +79,11 @@ def layers_of(function: Artifact, artifacts: Sequence[Artifact]) -> tuple[Artifa
             )
         found += parts
     return tuple(found)
+
+
+def _find_meant(name: str, known: Iterable[str]) -> str | None:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f'did you mean "{near[0]}"?' if near else None
 
 
 def _functions(artifacts: Sequence[Artifact]) -> list[str]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from lambdabuild.model.configvalues import find_inner_path_problem, find_name_problem, find_path
 from lambdabuild.model.typed import Table, kind, quote
 
@@ -79,6 +77,8 @@ def find_requirement_problem(line: str) -> str | None:
         return f"{shown} is an option; options stand in a requirements file: requirements = {quote('PATH')}"
     if _URL.match(text):
         return f"{shown} has no name; write {_shown(f'NAME @ {text}')}"
+    from packaging.requirements import InvalidRequirement, Requirement  # a parser: for who writes requirements
+
     try:
         requirement = Requirement(text)
     except InvalidRequirement:
@@ -92,6 +92,8 @@ def find_requirements_file_problem(path: str) -> str | None:
     """A file of the project; what can only have been meant as a requirement is told apart."""
     if _URL.match(path):
         return f"{_shown(path)} is a URL; expected a path inside the project"
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         requirement = Requirement(path)
     except InvalidRequirement:

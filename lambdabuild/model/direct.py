@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.dependency_groups import resolve_dependency_groups
 from packaging.utils import canonicalize_name
 
 from lambdabuild.model.needs import Locked
@@ -23,5 +22,8 @@ def direct_requirements(pyproject: Mapping[str, Any], locked: Locked) -> Iterato
         yield from project.get("dependencies", ())
         for extra in locked.extras:
             yield from extras.get(canonicalize_name(extra), ())
-    for group in (*locked.groups, *locked.only_groups):
+    asked = (*locked.groups, *locked.only_groups)
+    if asked:
+        from packaging.dependency_groups import resolve_dependency_groups  # a parser: for who uses groups
+    for group in asked:
         yield from resolve_dependency_groups(groups, group)

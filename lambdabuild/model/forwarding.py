@@ -20,6 +20,8 @@ _PUBLIC = re.compile(
     r"|HTTP_TIMEOUT|HTTP_CONNECT_TIMEOUT|HTTP_RETRIES|REQUEST_TIMEOUT|CONCURRENT_\w+)"
     rf"|{_PROXIES.pattern}|NO_PROXY|no_proxy"
 )
+_SETTINGS = re.compile(r"UV_(?!CACHE_DIR$|\w*(USERNAME|PASSWORD|TOKEN)$)\w+")
+"""uv's variables but for those of credentials, and where it keeps what it downloads."""
 _FROM_PIP = {
     "UV_DEFAULT_INDEX": ("PIP_INDEX_URL",),
     "UV_INDEX": ("PIP_EXTRA_INDEX_URL",),
@@ -57,6 +59,16 @@ def forwarded_without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     """What uv needs to download, without passwords, user names and tokens: for what strangers' code may see."""
     environ = with_pip(environ)
     return {name: _without_userinfo(value) for name, value in environ.items() if _PUBLIC.fullmatch(name)}
+
+
+def deciding_without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment can decide on uv's answers, without passwords, user names and tokens."""
+    environ = with_pip(environ)
+    return {
+        name: _without_userinfo(value)
+        for name, value in environ.items()
+        if _PUBLIC.fullmatch(name) or _SETTINGS.fullmatch(name)
+    }
 
 
 def without_indexes(environ: Mapping[str, str]) -> dict[str, str]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 _SETS = re.compile(r"\\.|\[(\^?)(\]?[^\]]*)\]", re.DOTALL)
 # What in a set may one day mean something else, as Python warns ("possible nested set").
 _DOUBTFUL = re.compile(r"[\[\]&~|]|(?<=[^-]-)-")
+# An anchored pattern of names in which nothing but a single star has a meaning.
+_PLAIN = re.compile(r"/(?:[A-Za-z0-9._*-]+/)*[A-Za-z0-9._*-]+/?")
 
 
 def split_line(line: str) -> tuple[bool, str]:
@@ -59,6 +61,18 @@ def each_way(body: str) -> Iterator[str]:
         if segment == "**":
             yield f"{way}**/"
             return
+
+
+def find_plain_regex(anchored: str) -> str | None:
+    """What pathspec's expression for an anchored pattern matches as a whole, for one of names and single stars.
+
+    Most patterns are such, and importing pathspec takes longer than all of them. None for any other pattern.
+    """
+    if not _PLAIN.fullmatch(anchored) or "**" in anchored:
+        return None
+    names = anchored.strip("/").split("/")
+    path = "/".join("[^/]+" if name == "*" else re.escape(name).replace(r"\*", "[^/]*") for name in names)
+    return path + ("/" if anchored.endswith("/") else "/?")
 
 
 def with_plain_sets(regex: str) -> str:

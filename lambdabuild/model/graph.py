@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from lambdabuild.model.target import Target
@@ -57,6 +56,8 @@ class _Graph:
 
     def nodes(self, requirements: Iterable[str], extras: frozenset[str] = frozenset()) -> _Nodes:
         """What requirements ask for, given the extras asked of the distribution that states them."""
+        from packaging.requirements import InvalidRequirement, Requirement  # a parser: only where a graph is walked
+
         nodes: _Nodes = {}
         for text in requirements:
             try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lambdabuild.model.limits import format_size
-from lambdabuild.model.slimming import Kept
+
+if TYPE_CHECKING:
+    from lambdabuild.model.slimming import Kept
 
 _FEW = 3
 """How many names are listed."""

@@ -31,12 +31,25 @@ class Patch:
     facts: Facts = Facts()
 
 
-def patch_key(kind: str, inputs: Iterable[Member], *, runtime: str, transformer: str, compressor: str) -> str:
-    """The name of a patch in the cache, hex; the members' paths are those of the transformation."""
+def patch_key(
+    kind: str,
+    files: Iterable[Member],
+    beside: Iterable[Member],
+    *,
+    runtime: str,
+    transformer: str,
+    compressor: str,
+) -> str:
+    """The name of a patch in the cache, hex; the members' paths are those of the transformation.
+
+    ``beside`` are the files that the others need, and that are not transformed.
+    """
     head = (f"patch {PATCH_FORMAT} {kind}", f"runtime {runtime}", transformer, f"compressor {compressor}")
     digest = hashlib.sha256("".join(f"{line}\n" for line in head).encode())
-    for member in inputs:
+    for member in files:
         digest.update(f"{member.mode:o} {member.sha256} {member.path}\0".encode())
+    for member in beside:
+        digest.update(f"beside {member.sha256} {member.path}\0".encode())
     return digest.hexdigest()
 
 

@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-from lambdabuild.model.gitignore import anchor, each_way, split_line, with_plain_sets
+from lambdabuild.model.gitignore import anchor, each_way, find_plain_regex, split_line, with_plain_sets
 from lambdabuild.model.treatment import Slimming
 
 DISTRIBUTION_RULES = ("__pycache__/", "*.pyc", "*.pyo")
@@ -58,6 +56,8 @@ class PatternList:
 
     def find(self, path: str, *, folder: bool) -> Pattern | None:
         """The pattern that decides on this file or folder by itself, whatever was decided on the folders above."""
+        if not self.patterns:
+            return None
         path = path[len(self.base) :] + ("/" if folder else "")
         name = path[path.rfind("/", 0, -1) + 1 :]
         for pattern in reversed(self.patterns):
@@ -137,14 +137,6 @@ class Rules:
     def takes(self, path: str) -> bool:
         """Whether the file at this path is packaged."""
         return self._standing(path, folder=False).taken
-
-    def find_removal(self, path: str) -> Pattern | None:
-        """The pattern that leaves out the file at this path: the one of its outermost folder that has one.
-
-        None for a file that is packaged, or that is left out only because no ``include`` pattern names it.
-        """
-        standing = self._standing(path, folder=False)
-        return None if standing.taken else standing.dropped
 
     def unslimmed(self) -> Rules:
         """The rules without slimming: what they take as well may be kept by evidence."""
@@ -235,14 +227,23 @@ def _parse(line: str, origin: str) -> Pattern | None:
     if not body:
         return None
     of_name, anchored = anchor(body)
-    regex, _ = GitIgnoreSpecPattern.pattern_to_regex(anchored)
+    regex = find_plain_regex(anchored)
+    if regex is None:
+        regex = _pathspec_regex(anchored)
     if regex is None:  # a set without its end, which matches nothing
         return None
     try:
-        compiled = re.compile(with_plain_sets(regex))
+        compiled = re.compile(regex)
     except re.error as error:
         raise ValueError(f"{line!r}: {error}") from error
     return Pattern(line, origin, negated, body, of_name, compiled)
+
+
+def _pathspec_regex(anchored: str) -> str | None:
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern  # for patterns that are not plain
+
+    regex, _ = GitIgnoreSpecPattern.pattern_to_regex(anchored)
+    return None if regex is None else with_plain_sets(regex)
 
 
 _NEVER = parse_patterns(DISTRIBUTION_RULES, origin="built in")

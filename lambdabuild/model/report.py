@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.modules import top_level_modules
-from lambdabuild.model.slimming import Kept
 from lambdabuild.model.transformed import Symbols
 from lambdabuild.model.tree import SOURCES, Tree
-from lambdabuild.model.verification import Verification, verification_document
+
+if TYPE_CHECKING:
+    from lambdabuild.model.slimming import Kept
+    from lambdabuild.model.verification import Verification
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 1
@@ -248,6 +250,11 @@ def manifest_document(artifacts: Iterable[Artifact], *, version: str) -> dict[st
 
 def report_document(report: Report, *, version: str) -> dict[str, Any]:
     """What ``--json`` prints: the manifest of this run, the findings and where things came from."""
+    verification = None
+    if report.verification is not None:
+        from lambdabuild.model.verification import verification_document  # only where something was tried
+
+        verification = verification_document(report.verification)
     return {
         **manifest_document(report.artifacts, version=version),
         "output": report.output,
@@ -257,7 +264,7 @@ def report_document(report: Report, *, version: str) -> dict[str, Any]:
         "distributions_cached": report.cached,
         "distributions_installed": report.installed,
         "seconds": round(report.seconds, 3),
-        "verification": verification_document(report.verification) if report.verification else None,
+        "verification": verification,
         "unverified": report.unverified,
     }
 

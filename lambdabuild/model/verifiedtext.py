@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from lambdabuild.model.verification import Row, Verification, VerifiedArtifact
+if TYPE_CHECKING:
+    from lambdabuild.model.verification import Row, Verification, VerifiedArtifact
 
 
 def summary(verification: Verification) -> str:

@@ -52,7 +52,6 @@ class Machines:
     resolver: Resolver
     builder: Builder
     cache: Cache
-    uv_version: str
     listen: Listener
     sandboxes: Callable[[], Sandboxes] | None = None
     """Where archives are tried, made when it is needed; raises MachineError when there is no engine."""

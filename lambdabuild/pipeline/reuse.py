@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from lambdabuild import __version__
 from lambdabuild.cache import Cache
-from lambdabuild.ledger import Changed, Ledger, find_change
-from lambdabuild.model.plan import FunctionPlan, LayerPlan
+from lambdabuild.ledger import Changed, Glance, Ledger, find_change
+from lambdabuild.model.plan import Plan
 from lambdabuild.model.report import Artifact, artifact_document, parse_artifact
-from lambdabuild.model.requirements import Pin
+from lambdabuild.model.said import Said, parse_said, said_document
 from lambdabuild.model.slimming import Kept
-from lambdabuild.pipeline.order import Machines, Order
-from lambdabuild.zipformat import COMPRESSOR
 
 _KIND = "artifacts"
-_FORMAT = 1
+_FORMAT = 2
+
+Taken = dict[str, list[Any]]
+"""What was read, as a ledger tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,89 +28,112 @@ class Earlier:
     """What is known of an artifact of an earlier build into the same folder."""
 
     fingerprint: str
-    """Of the plan, the distributions and the tools."""
-    sources: dict[str, list[Any]]
-    """What was read of the project, as a ledger tells it."""
-    archive: dict[str, list[Any]]
-    """The archive, in the same way."""
+    """Of what it was to be: the plan, the distributions and the tools."""
+    sources: Taken
+    """What was read of the project, for a fat function also for its layers."""
+    layers: Mapping[str, str]
+    """The digests of the content that its attached layers had, by file."""
+    archive: Taken
+    """The archive."""
     artifact: Artifact
     epoch: int | None
     """SOURCE_DATE_EPOCH."""
     kept: tuple[Kept, ...]
     left_out: tuple[str, ...]
-
-    def stands(self) -> bool:
-        """Whether the archive is what was written."""
-        return find_change(self.archive) is None
-
-    def has_same_sources(self) -> bool:
-        """Whether all that was read of the project is what it was."""
-        return find_change(self.sources) is None
+    said: Said
+    """What the checks had to say."""
 
 
-NONE: Mapping[str, Earlier] = MappingProxyType({})
-"""Nothing is known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What is known of the artifacts in a folder, and one look at what they were made from."""
+
+    text: str | None = None
+    """As it lies in the cache."""
+    earlier: Mapping[str, Earlier] = field(default_factory=dict)
+    """By file."""
+    documents: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The same for JSON."""
+    glance: Glance = field(default_factory=Glance)
+
+    def has_same_sources(self, file: str) -> bool:
+        """Whether all that was read of the project for an artifact is what it was."""
+        return file in self.earlier and find_change(self.earlier[file].sources, self.glance) is None
+
+    def stands(self, file: str) -> bool:
+        """Whether an archive is what was written."""
+        return file in self.earlier and find_change(self.earlier[file].archive, self.glance) is None
+
+    def find_standing(self, plan: Plan, fingerprints: Mapping[str, str]) -> frozenset[str]:
+        """The archives of a plan that need not be made, as far as is known before any of it is."""
+        standing = frozenset(
+            file
+            for file, fingerprint in fingerprints.items()
+            if file in self.earlier and self.earlier[file].fingerprint == fingerprint
+            if self.has_same_sources(file) and self.stands(file)
+        )
+        return standing - self.find_fallen(standing, {})
+
+    def find_fallen(self, standing: Collection[str], made: Mapping[str, str]) -> frozenset[str]:
+        """Of archives that would stand, those that do not: layers of which the content comes out as another one now,
+        and functions that were made with another content of their layers. ``made`` has the digests of the content of
+        layers that this run makes, by file."""
+        stood = {file: self.earlier[file].artifact.content_digest for file in standing}
+        now = stood | dict(made)
+        return frozenset(
+            file
+            for file in standing
+            if now[file] != stood[file]
+            or any(now.get(layer, digest) != digest for layer, digest in self.earlier[file].layers.items())
+        )
 
 
-def recall(cache: Cache, output: Path) -> dict[str, Earlier]:
-    """The artifacts of earlier builds into a folder, by file; nothing when the text that tells of them is damaged."""
+def recall(cache: Cache, output: Path, *, known: Memory | None = None) -> Memory:
+    """What is known of a folder; nothing when the text that tells of it is damaged. What was ``known`` before is good
+    when it still says the same."""
+    text = cache.find_text(_KIND, _key(output))
+    if known is not None and known.text == text:
+        return known
     try:
-        documents = json.loads(cache.find_text(_KIND, _key(output)) or "{}")
-        return {file: _parse(document) for file, document in documents.items()}
+        documents = json.loads(text or "{}")
+        earlier = {file: _parse(document) for file, document in documents.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
-        return {}
+        return Memory()
+    return Memory(text=text, earlier=earlier, documents=documents)
 
 
-def remember(cache: Cache, output: Path, artifacts: Iterable[Earlier]) -> None:
-    """Keep these for the next build into the folder, beside those that were known of other files."""
-    known = recall(cache, output)
-    known |= {one.artifact.file: one for one in artifacts}
-    standing = {file: one for file, one in known.items() if (output / file).exists()}
-    cache.store_text(_KIND, _key(output), json.dumps({file: _document(one) for file, one in standing.items()}))
+def remember(cache: Cache, output: Path, made: Iterable[Earlier], *, memory: Memory) -> None:
+    """Keep these for the next build into the folder, beside those of other files that the memory has."""
+    documents = {**memory.documents, **{one.artifact.file: _document(one) for one in made}}
+    standing = {file: document for file, document in documents.items() if (output / file).exists()}
+    text = json.dumps(standing)
+    if text != memory.text:
+        cache.store_text(_KIND, _key(output), text)
 
 
-def take(ledger: Ledger) -> dict[str, list[Any]] | None:
-    """What a ledger holds; None when something was changed since it was read."""
+def take(*ledgers: Ledger) -> Taken | None:
+    """What these ledgers hold; None when something was changed since it was read."""
     try:
-        return ledger.take()
+        return {path: looks for ledger in ledgers for path, looks in ledger.take().items()}
     except Changed:
         return None
 
 
-def fingerprint_of(
-    artifact: LayerPlan | FunctionPlan, pins: Mapping[str, Iterable[Pin]], order: Order, machines: Machines
-) -> str:
-    """A digest of what an artifact is to be, as far as its sources do not tell; ``pins`` are its own and those of the
-    layers that it uses, by owner."""
-    distributions = {
-        owner: [[pin.kind, pin.name, pin.version, pin.commit or pin.sha256, pin.subdirectory] for pin in of_owner]
-        for owner, of_owner in pins.items()
-    }
-    inputs = [
-        *(_FORMAT, __version__, tools(order, machines), repr(artifact), distributions),
-        *(str(order.project), order.tolerant, order.config.strict),
-    ]
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def tools(order: Order, machines: Machines) -> str:
-    """What the bytes of an archive depend on besides its members' content and modes."""
-    return f"{COMPRESSOR}, uv {machines.uv_version}, {machines.builder.place}, epoch {order.epoch}"
-
-
 def _key(output: Path) -> str:
-    return hashlib.sha256(str(output.resolve()).encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(f"{_FORMAT} {output.resolve()}".encode(errors="surrogateescape")).hexdigest()
 
 
 def _document(earlier: Earlier) -> dict[str, Any]:
     return {
         "fingerprint": earlier.fingerprint,
         "sources": earlier.sources,
+        "layers": dict(earlier.layers),
         "archive": earlier.archive,
         "artifact": artifact_document(earlier.artifact),
         "epoch": earlier.epoch,
         "kept": [asdict(one) for one in earlier.kept],
         "left_out": earlier.left_out,
+        "said": said_document(earlier.said),
     }
 
 
@@ -119,6 +141,7 @@ def _parse(document: Mapping[str, Any]) -> Earlier:
     return Earlier(
         fingerprint=document["fingerprint"],
         sources=document["sources"],
+        layers=document["layers"],
         archive=document["archive"],
         artifact=parse_artifact(document["artifact"]),
         epoch=document["epoch"],
@@ -126,4 +149,5 @@ def _parse(document: Mapping[str, Any]) -> Earlier:
             Kept(**{**one, "files": tuple(one["files"]), "reasons": tuple(one["reasons"])}) for one in document["kept"]
         ),
         left_out=tuple(document["left_out"]),
+        said=parse_said(document["said"]),
     )

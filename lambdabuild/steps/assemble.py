@@ -39,7 +39,8 @@ class Assembled:
     trees: Mapping[str, Tree]
     layers: Mapping[str, Tree]
     """Those of the layers by name, also of such as are only attached."""
-    findings: tuple[Finding, ...]
+    findings: Mapping[str, tuple[Finding, ...]]
+    """By artifact file, of layers also of such as are only attached."""
     kept: Mapping[str, tuple[Kept, ...]]
     """What slimming would have left out and evidence kept, by artifact file; nothing for those without."""
 
@@ -56,34 +57,35 @@ def assemble(
     ``finish`` is given the trees by artifact file, those of layers that are only attached among them. Raises
     PolicyError where two distributions bring different files to one path.
     """
-    findings: list[Finding] = []
     kept: dict[str, tuple[Kept, ...]] = {}
     separate = {layer.name: layer for layer in plan.layers}
     separate |= {layer.name: layer for function in plan.functions for layer in function.attached_layers}
-    made = {name: _make_layer(layer, layers[name], findings, kept) for name, layer in separate.items()}
+    findings: dict[str, list[Finding]] = {layer.file: [] for layer in separate.values()}
+    findings |= {function.file: [] for function in plan.functions}
+    made = {name: _make_layer(layer, layers[name], findings[layer.file], kept) for name, layer in separate.items()}
     drafts = {layer.file: made[name].tree for name, layer in separate.items()}
     for function in plan.functions:
         content = functions[function.name]
         if function.kind == "function":
-            drafts[function.file] = _slim(function, content, made, findings, kept)
+            drafts[function.file] = _slim(function, content, made, findings[function.file], kept)
         else:
-            drafts[function.file] = _fat(function, content, layers, findings, kept)
+            drafts[function.file] = _fat(function, content, layers, findings[function.file], kept)
     finished = finish(drafts)
     separated = {name: finished[layer.file] for name, layer in separate.items()}
     files = [layer.file for layer in plan.layers] + [function.file for function in plan.functions]
     trees = {file: finished[file] for file in files}
     if not plan.functions:
         for file, tree in trees.items():
-            findings += check_unzipped(None, [tree.sized(file)])
+            findings[file] += check_unzipped(None, [tree.sized(file)])
     for function in plan.functions:
         attached = [_sized(layer, separated) for layer in function.attached]
-        findings += check_unzipped(trees[function.file].sized(function.file), attached)
+        findings[function.file] += check_unzipped(trees[function.file].sized(function.file), attached)
     for file, tree in trees.items():
-        findings += check_not_empty(file, len(tree.entries))
+        findings[file] += check_not_empty(file, len(tree.entries))
     return Assembled(
         trees=trees,
         layers=separated,
-        findings=tuple(dict.fromkeys(findings)),
+        findings={file: tuple(found) for file, found in findings.items()},
         kept={file: kept[file] for file in trees if kept.get(file)},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -37,14 +37,17 @@ def audit(
     *,
     libraries: Libraries,
     runtimes: Sequence[Runtime],
-) -> list[Finding]:
-    """What would fail when it is loaded: of each function together with its layers, and of the layers without one.
+    used: Collection[str] = (),
+) -> dict[str, dict[str, Finding]]:
+    """What would fail when it is loaded: of each function together with its layers, and of the layers without one,
+    by artifact file and under keys that are equal for what several of them have in common.
 
-    ``trees`` by artifact file, those of layers also by name. ``libraries`` is asked only when something misses one.
+    ``trees`` by artifact file, those of layers also by name; ``used`` are layers that functions outside of the plan
+    attach. ``libraries`` is asked only when something misses one.
     """
     known = {target: _known(of_target) for target, of_target in segments.items()}
-    findings: dict[object, Finding] = {}
-    for parts, target, complete in _parts(plan, trees, layers):
+    findings: dict[str, dict[str, Finding]] = {}
+    for parts, target, complete in _parts(plan, trees, layers, used):
         placed = [(archive, *one) for archive, root, tree in parts for one in _placed(tree, root)]
         unit = Unit(
             target=target,
@@ -54,8 +57,9 @@ def audit(
             complete=complete,
         )
         found = audit_unit(unit, libraries=libraries, read_code=partial(_code, placed), runtimes=runtimes)
-        findings |= {key: finding for key, finding in found.items() if key not in findings}
-    return list(findings.values())
+        if found:
+            findings[unit.archives[0]] = {repr(key): finding for key, finding in found.items()}
+    return findings
 
 
 def libraries_of(
@@ -91,14 +95,14 @@ _Placed = tuple[str, str, Entry]
 
 
 def _parts(
-    plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree]
+    plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree], used: Collection[str]
 ) -> Iterator[tuple[list[_Part], Target, bool]]:
     """What is loaded together, for which target, and whether it is all there is."""
     for function in plan.functions:
         attached = [(layer.file, layer.root, layers[layer.name]) for layer in function.attached_layers]
         complete = not any(isinstance(layer, ExternalPlan) for layer in function.attached)
         yield [(function.file, "", trees[function.file]), *attached], function.target, complete
-    used = {layer.name for function in plan.functions for layer in function.attached_layers}
+    used = {*used, *(layer.name for function in plan.functions for layer in function.attached_layers)}
     for layer in plan.layers:
         if layer.name not in used:
             yield [(layer.file, layer.root, layers[layer.name])], layer.target, True

@@ -1,15 +1,15 @@
-"""A function that was built, and the layers it uses, found again and checked to be what was built."""
+"""Artifacts that were built, found again and checked to be what was built."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.configfile import read_runtimes
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.manifest import file_sha256, read_manifest
-from lambdabuild.model.built import choose_function, layers_of
+from lambdabuild.model.built import choose_function, layers_of, rebuild_command
 from lambdabuild.model.report import Artifact
 from lambdabuild.model.target import Target, find_runtime
 
@@ -38,21 +38,24 @@ def find_built(output: Path, name: str, *, fat: bool) -> Built:
     runtime = find_runtime(read_runtimes(), function.runtime)
     if runtime is None:
         raise UsageError(f"{function.file} is for {function.runtime}, which Lambda does not have", hint="build again")
-    _check((function, *layers), output, name)
+    check_built((function, *layers), output)
     target = Target(runtime=runtime, architecture=function.architecture)
     return Built(output=output, function=function, layers=layers, target=target)
 
 
-def _check(artifacts: Sequence[Artifact], output: Path, name: str) -> None:
+def check_built(artifacts: Iterable[Artifact], output: Path) -> None:
+    """Raises PolicyError for an archive that is gone or is not what the manifest tells of, UsageError for one that
+    cannot be read."""
     for artifact in artifacts:
-        path = output / artifact.file
-        again = "lambdabuild package " + name + " --fat" * (artifact.kind == "fat-function")
+        path, again = output / artifact.file, f"build it again: {rebuild_command(artifact)}"
         try:
             sha256 = file_sha256(path)
+        except FileNotFoundError:
+            raise PolicyError(f"{path} is gone, and the manifest tells of it", hint=again) from None
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}", hint=f"build it again: {again}") from error
+            raise UsageError(f"{path} cannot be read: {error.strerror}", hint=again) from error
         if sha256 != artifact.sha256:
             raise PolicyError(
                 f"{path} is not what was built: its sha256 is {sha256}, and the manifest says {artifact.sha256}",
-                hint=f"build it again: {again}",
+                hint=again,
             )

@@ -31,7 +31,8 @@ class Compiled:
     trees: Mapping[str, Tree]
     interpreters: Mapping[str, str]
     """The full version of the interpreter that made it, by artifact file; there is none where there is no bytecode."""
-    findings: tuple[Finding, ...]
+    findings: Mapping[str, tuple[Finding, ...]]
+    """By artifact file, of those of which something does not compile."""
 
 
 def compile_bytecode(
@@ -48,7 +49,7 @@ def compile_bytecode(
     templates, or code for other versions. Raises what ``Builder.transform`` raises.
     """
     wanted = [one for one in artifacts if one.transforms.bytecode == "compile" and one.file in trees]
-    compiled, interpreters, findings = dict(trees), dict[str, str](), list[Finding]()
+    compiled, interpreters, findings = dict(trees), dict[str, str](), dict[str, tuple[Finding, ...]]()
     for target in dict.fromkeys(artifact.target for artifact in wanted):
         of_target = [artifact for artifact in wanted if artifact.target == target]
         pieces = [(one, piece) for one in of_target for piece in _pieces(_root(one), trees[one.file])]
@@ -65,8 +66,9 @@ def compile_bytecode(
             added = _placed(patch, _root(artifact))
             compiled[artifact.file] = with_added(compiled[artifact.file], added, owner=patch.owner)
             interpreters[artifact.file] = patch.version
-            findings += _uncompiled(patch, artifact)
-    return Compiled(trees=compiled, interpreters=interpreters, findings=tuple(findings))
+            if found := tuple(_uncompiled(patch, artifact)):
+                findings[artifact.file] = found
+    return Compiled(trees=compiled, interpreters=interpreters, findings=findings)
 
 
 def _root(artifact: LayerPlan | FunctionPlan) -> str:

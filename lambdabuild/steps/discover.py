@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from lambdabuild import configfile
@@ -15,12 +16,18 @@ _SCRIPT = re.compile(r"(?m)^# /// script\r?$")
 """https://packaging.python.org/en/latest/specifications/inline-script-metadata/"""
 
 
-def find_needs(project: Path, function: FunctionConfig) -> Needs | None:
-    """What a function needs by what lies beside its handler, None when nothing tells.
+def find_needs(project: Path, functions: Iterable[FunctionConfig]) -> dict[str, Needs]:
+    """What functions need by what lies beside their handlers, by name, of those of which something tells.
 
     A requirements.txt in the folder of a function that is a folder or a single file; the block of a script (PEP 723)
     in a single file. In a project without dependencies and without a lock, nothing is needed.
     """
+    otherwise = NOTHING if configfile.has_no_dependencies(project) else None
+    needs = {function.name: _find_beside(project, function) or otherwise for function in functions}
+    return {name: one for name, one in needs.items() if one is not None}
+
+
+def _find_beside(project: Path, function: FunctionConfig) -> Needs | None:
     module = function.handler.rpartition(".")[0]
     is_file = function.folder is None and function.source is None and "/" in function.handler
     if is_file:
@@ -33,4 +40,4 @@ def find_needs(project: Path, function: FunctionConfig) -> Needs | None:
         note(project / folder / _REQUIREMENTS)
         if (project / folder / _REQUIREMENTS).is_file():
             return Required(file=f"{folder}/{_REQUIREMENTS}")
-    return NOTHING if configfile.has_no_dependencies(project) else None
+    return None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from lambdabuild.builders.base import Builder, Image, Installation
 from lambdabuild.cache import Cache
@@ -14,10 +16,10 @@ from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Segment, segment_key
 from lambdabuild.model.target import Target
-from lambdabuild.segments import make_segments
 from lambdabuild.zipformat import COMPRESSOR
 
 _IMAGES = "images"
+_READER = ".".join(map(str, sys.version_info[:2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,8 @@ def install(
 
 def _keys(pins: Sequence[Pin], target: Target, uv_version: str, image: Image | None) -> dict[Pin, str]:
     digest = image.digest if image else None
-    return {pin: segment_key(pin, target, uv=uv_version, compressor=COMPRESSOR, image=digest) for pin in pins}
+    key_of = partial(segment_key, uv=uv_version, compressor=COMPRESSOR, image=digest, reader=_READER)
+    return {pin: key_of(pin, target) for pin in pins}
 
 
 def _recall(cache: Cache, place: str) -> tuple[str, Image] | None:
@@ -106,6 +109,8 @@ def _install(
     listen: Listener,
 ) -> dict[Pin, Segment]:
     """Install these and keep their segments under their keys."""
+    from lambdabuild.segments import make_segments  # with what reads metadata and code: only for what is made anew
+
     segments: dict[Pin, Segment] = {}
     rooms = _wheel_rooms(pins) + tuple((pin,) for pin in pins if pin.kind != "wheel")
     while rooms:

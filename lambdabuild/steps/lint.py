@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from lambdabuild.configfile import read_stdlib
 from lambdabuild.model.importpath import remark_import_path
 from lambdabuild.model.importroot import LAYERS_ROOT, TASK_ROOT, Root, tree_root
-from lambdabuild.model.limits import Finding
-from lambdabuild.model.lint import Remark, as_findings
+from lambdabuild.model.lint import Remark
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.pthfiles import remark_pth
 from lambdabuild.model.segment import Member
@@ -19,12 +18,8 @@ from lambdabuild.model.tree import Tree
 from lambdabuild.slices import each_with_data
 
 
-def lint(plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree]) -> list[Finding]:
-    """What the path lint warns of: ``trees`` by artifact file, and those of all attached layers by name."""
-    return as_findings(_remarks(plan, trees, layers))
-
-
-def _remarks(plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree]) -> Iterator[Remark]:
+def lint(plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree]) -> Iterator[Remark]:
+    """What the path lint remarks: ``trees`` by artifact file, and those of all attached layers by name."""
     roots = {
         layer.name: tree_root(layers[layer.name], artifact=layer.file, root=layer.root, mount=LAYERS_ROOT)
         for layer in plan.all_layers

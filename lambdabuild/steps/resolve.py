@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambdabuild import configfile, uv
-from lambdabuild.builders.trees import folder_digest
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, PolicyError, UsageError
 from lambdabuild.ledger import note
-from lambdabuild.lockinputs import file_digest, lock_inputs
+from lambdabuild.lockinputs import file_digest, lock_inputs, settings_inputs
 from lambdabuild.model.credentials import Grant, grants_in, signed, without_userinfo
-from lambdabuild.model.forwarding import forwarded_without_credentials
+from lambdabuild.model.forwarding import deciding_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
 from lambdabuild.model.requirement_files import references, requirement_lines
-from lambdabuild.model.requirements import NoUsableWheel, Pin, select_pins
+from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Runtime, Target
+from lambdabuild.selections import select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +62,15 @@ class Resolver:
             return Resolution(pins=(), direct=())
         text, base = self._lock_text(needs, target, owner)
         origin = str(self.project / needs.file) if isinstance(needs, LockFile) else "uv"
-        document = configfile.parse_toml(text, origin=origin)
         try:
-            pins = select_pins(document, target, self.runtimes)
-        except NoUsableWheel as error:
+            pins = select(text, target, self.runtimes, origin=origin, cache=self.cache)
+        except BuildError as error:
+            from lambdabuild.model.selection import NoUsableWheel
+
+            if not isinstance(error, NoUsableWheel):
+                raise BuildError(f"{origin}: {error.message}", hint=error.hint) from error
             newest = {name: version for name in error.names if (version := self._find_newest(name, target))}
             raise NoUsableWheel(error.refused, newest=newest) from None
-        except BuildError as error:
-            raise BuildError(f"{origin}: {error.message}", hint=error.hint) from error
         grants = self._grants(needs)
         pins = tuple(_located(_signed(pin, grants), base) for pin in pins)
         return Resolution(pins=pins, direct=tuple(self._direct(needs)))
@@ -108,8 +109,9 @@ class Resolver:
 
     def _key(self, inputs: Iterable[str]) -> str:
         """A key for what uv answers to these inputs, here and now."""
-        settings = json.dumps(forwarded_without_credentials(self.environ), sort_keys=True)
-        return hashlib.sha256("\0\0".join([*inputs, self.uv_version, settings]).encode()).hexdigest()
+        settings = json.dumps(deciding_without_credentials(self.environ), sort_keys=True)
+        files = settings_inputs(self.project, self.environ)
+        return hashlib.sha256("\0\0".join([*inputs, self.uv_version, settings, *files]).encode()).hexdigest()
 
     def _compiled(self, file: str, stdin: str | None, files: Sequence[Path], target: Target, *, what: str) -> str:
         """A resolution of requirements, kept until what went into it changes; ``what`` names them in messages."""
@@ -140,7 +142,7 @@ class Resolver:
         folders = (self.project / package["directory"]["path"] for package in packages if "directory" in package)
         archives = [package["archive"] for package in packages if "archive" in package]
         files = (self.project / archive["path"] for archive in archives if "path" in archive)
-        digests = [*map(folder_digest, folders), *map(file_digest, files)]
+        digests = [*map(_folder_digest, folders), *map(file_digest, files)]
         return f"# {' '.join(digests)}\n"
 
     def _grants(self, needs: Needs) -> tuple[Grant, ...]:
@@ -202,7 +204,13 @@ def _located(pin: Pin, base: Path) -> Pin:
     note(path)
     if not path.exists():
         raise UsageError(f"{pin}: {path} does not exist", hint="the lock names it; lock again after moving things")
-    return replace(pin, path=str(path), sha256=pin.sha256 or folder_digest(path))
+    return replace(pin, path=str(path), sha256=pin.sha256 or _folder_digest(path))
+
+
+def _folder_digest(path: Path) -> str:
+    from lambdabuild.builders.trees import folder_digest  # with what fetches and builds, for who has such folders
+
+    return folder_digest(path)
 
 
 def _closure(path: Path, above: tuple[Path, ...] = (), *, constraints: bool = True) -> Iterator[Path]:

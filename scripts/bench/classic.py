@@ -78,7 +78,7 @@ def zips(place: Workplace, archives: Sequence[Path], folder: Path, *, label: str
 def _pip(place: Workplace, project: Project, folder: Path, volume: str) -> list[str]:
     """The command; root in the container gives the tree to the caller, who has to zip it."""
     environ = {**place.container_environ(), "PIP_CACHE_DIR": "/pip-cache", "PIP_ROOT_USER_ACTION": "ignore"}
-    mounts = [f"{volume}:/pip-cache", f"{folder}:/work"]
+    mounts = [f"{volume}:/pip-cache", f"{folder}:/build"]
     if place.certificates:
         mounts.append(f"{place.certificates}:{_CERTIFICATES}:ro")
         environ["PIP_CERT"] = _CERTIFICATES
@@ -86,7 +86,7 @@ def _pip(place: Workplace, project: Project, folder: Path, volume: str) -> list[
     if os.getuid() != 0:
         script += f" && chown -R {os.getuid()}:{os.getgid()} python"
     return [
-        *(str(place.docker), "run", "--rm", "--label", place.label, "--workdir", "/work", "--entrypoint", "sh"),
+        *(str(place.docker), "run", "--rm", "--label", place.label, "--workdir", "/build", "--entrypoint", "sh"),
         *(word for mount in mounts for word in ("--volume", mount)),
         *(word for name, value in environ.items() for word in ("--env", f"{name}={value}")),
         *(place.image(project.python, project.architecture), "-c", script),

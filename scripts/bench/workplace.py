@@ -58,8 +58,8 @@ class Workplace:
     def empty(self, folder: Path, image: str) -> None:
         """Remove what root in a container left in a folder that it had as a volume; raises Failed."""
         if os.getuid() != 0:
-            argv = ["run", "--rm", "--label", self.label, "--volume", f"{folder}:/work", "--entrypoint", "sh", image]
-            self.engine(*argv, "-c", "rm -rf /work/*", timeout=300)
+            argv = ["run", "--rm", "--label", self.label, "--volume", f"{folder}:/build", "--entrypoint", "sh", image]
+            self.engine(*argv, "-c", "rm -rf /build/*", timeout=300)
 
     def container_environ(self) -> dict[str, str]:
         """What pip in a container needs of this machine's settings: indexes and proxies."""

@@ -85,12 +85,20 @@ def spectra(tmp_path_factory: pytest.TempPathFactory, lambdabuild: Lambdabuild) 
 @pytest.fixture(autouse=True)
 def no_residue(docker_client: docker.DockerClient) -> Iterator[None]:
     """No test leaves a container or a nameless volume behind; those of builds that still run are theirs."""
+    before = _left(docker_client)
     yield
-    filters = {"label": f"{LABEL}=run"}
-    containers = docker_client.containers.list(all=True, filters=filters, ignore_removed=True)
-    volumes = docker_client.volumes.list(filters=filters)
-    left = [thing.name for thing, labels in _labelled(containers, volumes) if not _runs(labels[f"{LABEL}.owner"])]
+    left = _left(docker_client) - before
+    if left:  # a build of somebody else may have ended after the listing, and before the look at its process
+        left &= _left(docker_client)
     assert not left, "left behind on the engine"
+
+
+def _left(client: docker.DockerClient) -> set[str]:
+    """The names of what builds left that run no more."""
+    filters = {"label": f"{LABEL}=run"}
+    containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    volumes = client.volumes.list(filters=filters)
+    return {thing.name for thing, labels in _labelled(containers, volumes) if not _runs(labels[f"{LABEL}.owner"])}
 
 
 def _labelled(containers: list[Any], volumes: list[Any]) -> Iterator[tuple[Any, dict[str, str]]]:

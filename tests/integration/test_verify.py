@@ -257,9 +257,13 @@ def test_a_member_that_only_its_owner_may_read(project: Project, lambdabuild: Ca
         info.external_attr = 0o100600 << 16
         out.writestr(info, HANDLER)
     done = lambdabuild("verify", "--project", folder, code=3)
-    assert done.stderr == f"error: {archive} was changed since it was built\n  hint: build it again\n"
     manifest = folder / "dist" / "lambda" / "manifest.json"
     document = json.loads(manifest.read_text())
+    assert done.stderr == (
+        f"error: {archive} is not what was built: its sha256 is {file_sha256(archive)}, "
+        f"and the manifest says {document['artifacts'][0]['sha256']}\n"
+        "  hint: build it again: lambdabuild package app\n"
+    )
     document["artifacts"][0]["sha256"] = file_sha256(archive)
     manifest.write_text(json.dumps(document))
     done = lambdabuild("verify", "--project", folder, code=3)
@@ -324,13 +328,10 @@ def test_names(project: Project, lambdabuild: Callable) -> None:
     folder = project()
     output = folder / "dist" / "lambda"
     done = lambdabuild("verify", "--project", folder, code=2)
-    assert done.stderr == (f"error: there is nothing to verify in {output}\n  hint: build first: lambdabuild package\n")
+    assert done.stderr == (f"error: nothing was built in {output}\n  hint: build first: lambdabuild package\n")
     lambdabuild("package", "--project", folder, "--no-verify")
     done = lambdabuild("verify", "--project", folder, "ap", code=2)
-    assert done.stderr == (
-        f'error: no "ap" was built into {output}; did you mean "app"?\n'
-        "  hint: build it first: lambdabuild package, lambdabuild layer\n"
-    )
+    assert done.stderr == (f'error: no layer or function "ap" was built in {output}\n  hint: did you mean "app"?\n')
 
 
 def mend(folder: Path, line: str) -> None:

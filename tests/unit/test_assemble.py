@@ -47,7 +47,8 @@ def owners(tree: Tree) -> dict[str, str]:
 
 
 def messages(assembled: Assembled) -> list[str]:
-    return [f"{finding.severity}: {finding.message.splitlines()[0]}" for finding in assembled.findings]
+    every = dict.fromkeys(finding for found in assembled.findings.values() for finding in found)
+    return [f"{finding.severity}: {finding.message.splitlines()[0]}" for finding in every]
 
 
 def big(name: str, size: int) -> Segment:

@@ -53,7 +53,7 @@ def audited(
 ) -> list[Finding]:
     below = {layer: prefixed(one, layer.root) for layer, one in layers.items()}
     trees = {plan.file: one for plan, one in (*below.items(), *functions.items())}
-    return audit(
+    found = audit(
         Plan(layers=tuple(layers), functions=tuple(functions)),
         trees,
         {layer.name: one for layer, one in below.items()},
@@ -61,6 +61,7 @@ def audited(
         libraries=libraries,
         runtimes=RUNTIMES,
     )
+    return list({key: finding for one in reversed(found.values()) for key, finding in one.items()}.values())
 
 
 def messages(findings: Iterable[Finding]) -> list[str]:
@@ -102,7 +103,8 @@ def test_a_layer_that_others_published() -> None:
     external = ExternalPlan(name="shared", arn="arn", unzipped_size=1, distributions={}, python=None, architecture=None)
     plan = Plan(layers=(), functions=(function_plan(attached=(external,)),))
     trees = {"api.zip": tree([DEMO])}
-    (found,) = audit(plan, trees, {}, {target(): [DEMO]}, libraries=nothing, runtimes=RUNTIMES)
+    told = audit(plan, trees, {}, {target(): [DEMO]}, libraries=nothing, runtimes=RUNTIMES)
+    (found,) = told["api.zip"].values()
     assert (found.severity, found.message) == (
         "warning",
         MESSAGE.format("api.zip") + "; the layers of others may",
@@ -121,7 +123,7 @@ def test_each_target_has_its_own_files() -> None:
     plan = Plan(layers=(layer,), functions=())
     trees = {layer.file: prefixed(tree([arm]), layer.root)}
     both = {target(): [DEMO], ARM: [arm]}
-    assert audit(plan, trees, {"layer": trees["layer.zip"]}, both, libraries=nothing, runtimes=RUNTIMES) == []
+    assert audit(plan, trees, {"layer": trees["layer.zip"]}, both, libraries=nothing, runtimes=RUNTIMES) == {}
 
 
 def test_application_code() -> None:
@@ -206,3 +208,22 @@ def test_without_an_image_nothing_is_known(tmp_path: Path) -> None:
     for _ in range(2):
         assert libraries(target()) is None
     assert (builder.looked, builder.asked) == (1, 0)
+
+
+def test_a_layer_that_functions_outside_of_the_plan_attach_is_not_judged_alone() -> None:
+    layer = layer_plan()
+    plan = Plan(layers=(layer,), functions=())
+    below = prefixed(tree([DEMO]), layer.root)
+    told = [
+        audit(
+            plan,
+            {"layer.zip": below},
+            {"layer": below},
+            {target(): [DEMO]},
+            libraries=nothing,
+            runtimes=RUNTIMES,
+            used=used,
+        )
+        for used in ((), ("layer",))
+    ]
+    assert [list(one) for one in told] == [["layer.zip"], []]

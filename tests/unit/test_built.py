@@ -1,4 +1,4 @@
-"""Which artifacts a function runs from."""
+"""Which of the artifacts that were built are meant, which a function runs from, and whether they still are that."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.errors import PolicyError, UsageError
-from lambdabuild.model.built import choose_function, layers_of
-from lambdabuild.model.report import ExternalLayer, manifest_document
-from lambdabuild.steps.built import Built, find_built
+from lambdabuild.model.built import choose_artifacts, choose_function, layers_of, rebuild_command
+from lambdabuild.model.report import Artifact, ExternalLayer, manifest_document
+from lambdabuild.steps.built import Built, check_built, find_built
 from tests.samples import artifact, target
 
 LAYER = artifact("layer.zip")
@@ -104,15 +104,72 @@ def test_another_file_than_was_built(output: Path) -> None:
     assert str(caught.value) == (
         f"{output / 'layer.zip'} is not what was built: its sha256 is {hashlib.sha256(b'other').hexdigest()}, "
         f"and the manifest says {hashlib.sha256(b'zip').hexdigest()}\n"
-        "  hint: build it again: lambdabuild package api"
+        "  hint: build it again: lambdabuild layer layer"
     )
 
 
 def test_a_file_that_is_gone(output: Path) -> None:
     (output / "api.zip").unlink()
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(PolicyError) as caught:
         find_built(output, "api", fat=False)
     assert str(caught.value) == (
-        f"{output / 'api.zip'} cannot be read: No such file or directory\n"
-        "  hint: build it again: lambdabuild package api"
+        f"{output / 'api.zip'} is gone, and the manifest tells of it\n  hint: build it again: lambdabuild package api"
     )
+
+
+def test_a_folder_in_an_archives_place(output: Path) -> None:
+    (output / "api.zip").unlink()
+    (output / "api.zip").mkdir()
+    with pytest.raises(UsageError) as caught:
+        check_built([SLIM], output)
+    assert str(caught.value) == (
+        f"{output / 'api.zip'} cannot be read: Is a directory\n  hint: build it again: lambdabuild package api"
+    )
+
+
+def test_what_builds_an_artifact_again() -> None:
+    part = artifact("data-1.zip", part_of="data")
+    assert [rebuild_command(one) for one in (LAYER, part, SLIM, FAT)] == [
+        "lambdabuild layer layer",
+        "lambdabuild layer data --split --make",
+        "lambdabuild package api",
+        "lambdabuild package api --fat",
+    ]
+
+
+PARTS = (artifact("data-1.zip", part_of="data"), artifact("data-2.zip", part_of="data"))
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ((), (LAYER, *PARTS, SLIM, FAT)),
+        (("api",), (SLIM, FAT)),
+        (("data",), PARTS),
+        (("data-2", "layer"), (LAYER, PARTS[1])),
+    ],
+)
+def test_artifacts_by_name(names: tuple[str, ...], chosen: tuple[Artifact, ...]) -> None:
+    assert choose_artifacts([LAYER, *PARTS, SLIM, FAT], names, output="dist") == chosen
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "names", "message"),
+    [
+        ([], ("api",), "nothing was built in dist\n  hint: build first: lambdabuild package"),
+        ([SLIM], ("ap",), 'no layer or function "ap" was built in dist\n  hint: did you mean "api"?'),
+        (
+            [LAYER, SLIM],
+            ("ap", "other", "third", "api"),
+            'no layer or function "ap" was built in dist\n'
+            'no layer or function "other" was built in dist\n'
+            'no layer or function "third" was built in dist\n'
+            '  hint: did you mean "api"?\n'
+            "        there are: layer, api",
+        ),
+    ],
+)
+def test_names_of_nothing(artifacts: list[Artifact], names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_artifacts(artifacts, names, output="dist")
+    assert str(caught.value) == message

@@ -72,7 +72,7 @@ def test_a_layer(compiled: Compile, root: str) -> None:
     assert code(tree, path).co_filename == f"/opt/{root}one/__init__.py"
     assert tree.entries[path].member.mode == 0o644
     assert list(tree.entries) == sorted(tree.entries)
-    assert made.findings == ()
+    assert made.findings == {}
 
 
 def test_a_function(compiled: Compile) -> None:
@@ -102,14 +102,14 @@ def test_what_is_left_out_is_not_compiled(compiled: Compile, builder: FakeBuilde
 def test_without_the_option(compiled: Compile, builder: FakeBuilder) -> None:
     plain = function_plan()
     made = compiled({plain: APP})
-    assert made == Compiled(trees={"api.zip": APP}, interpreters={}, findings=())
+    assert made == Compiled(trees={"api.zip": APP}, interpreters={}, findings={})
     assert builder.transformed == []
 
 
 def test_sources_that_do_not_compile(compiled: Compile) -> None:
     made = compiled({API: source_tree([member("app.py", ""), member("pkg/bad.py", "ok = 1\nno no\n")])})
     assert list(made.trees["api.zip"].entries) == ["__pycache__/app.cpython-313.pyc", "app.py", "pkg/bad.py"]
-    (finding,) = made.findings
+    ((finding,),) = made.findings.values()
     assert (finding.severity, finding.hint) == ("warning", "mend it, or exclude it")
     assert finding.message.startswith("api.zip: pkg/bad.py does not compile with Python 3.")
     assert finding.message.endswith(": line 2: invalid syntax")

@@ -376,12 +376,39 @@ def test_a_resolution_of_other_bytes_or_in_place_of_which_is_a_folder_is_a_miss(
     path = resolutions(cache) / KEY
     path.write_bytes(b"\xff")
     assert cache.find_text("resolutions", KEY) is None
-    path.unlink()
+    path.with_suffix(".damaged").unlink()
     path.mkdir()
     assert cache.find_text("resolutions", KEY) is None
     cache.store_text("resolutions", KEY, "a = 1\n")
     assert cache.find_text("resolutions", KEY) is None
     assert [path.name for path in resolutions(cache).iterdir()] == [KEY]
+
+
+def test_every_byte_of_a_text_counts(cache: Cache) -> None:
+    text = 'version = "1.0"\r\nname = "é"\n\n'
+    cache.store_text("exports", KEY, text)
+    path = cache.version / "exports" / KEY
+    whole = path.read_bytes()
+    damages = [bytes([*whole[:place], whole[place] ^ 1, *whole[place + 1 :]]) for place in range(len(whole))]
+    damages += [whole[:place] for place in range(len(whole))]
+    damages += [whole + b"\0", whole + b"\n", b"\n" + whole, whole * 2, text.encode(), bytes(len(whole))]
+    for damage in damages:
+        path.write_bytes(damage)
+        assert cache.find_text("exports", KEY) is None, damage
+        assert path.with_suffix(".damaged").read_bytes() == damage
+        assert not path.exists()
+    path.write_bytes(whole)
+    assert cache.find_text("exports", KEY) == text
+
+
+def test_a_text_in_the_place_of_another_is_a_miss(cache: Cache) -> None:
+    cache.store_text("exports", KEY, "a = 1\n")
+    whole = (cache.version / "exports" / KEY).read_bytes()
+    for kind, key in (("exports", "ac" * 32), ("resolutions", KEY)):
+        cache.store_text(kind, key, "b = 2\n")
+        (cache.version / kind / key).write_bytes(whole)
+        assert cache.find_text(kind, key) is None
+    assert cache.find_text("exports", KEY) == "a = 1\n"
 
 
 FORGETFUL = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lambdabuild.uv import find_binary
 from tests.index import Index
 from tests.shop import Ended, Shop, make_shop
 from tests.wheels import wheel
@@ -101,6 +103,14 @@ def test_nothing_heavy_is_imported(shop: Shop) -> None:
         assert imported.isdisjoint(HEAVY), argv
 
 
+def change_unseen(path: Path, before: bytes, after: bytes) -> None:
+    """Change what a file holds, and neither its size nor its time."""
+    looks, content = path.stat(), path.read_bytes()
+    assert (before in content, len(before)) == (True, len(after))
+    path.write_bytes(content.replace(before, after))
+    os.utime(path, ns=(looks.st_atime_ns, looks.st_mtime_ns))
+
+
 CHANGES: dict[str, Callable[[Shop], object]] = {
     "the configuration": lambda shop: shop.write({"pyproject.toml": PYPROJECT + "\n# a remark\n"}),
     "the lock": lambda shop: shop.write({"uv.lock": (shop.project / "uv.lock").read_text() + "\n"}),
@@ -117,7 +127,10 @@ CHANGES: dict[str, Callable[[Shop], object]] = {
     "another module in the handler's place": lambda shop: shop.write({"src/shop/main/__init__.py": HANDLER}),
     "an artifact that is gone": lambda shop: (shop.output / "layer.zip").unlink(),
     "an artifact that was changed": lambda shop: (shop.output / "api.zip").write_bytes(b"PK"),
+    "an artifact that looks as it did": lambda shop: change_unseen(shop.output / "api.zip", b"shop/", b"ship/"),
     "the manifest": lambda shop: (shop.output / "manifest.json").unlink(),
+    "a manifest that was changed": lambda shop: change_unseen(shop.output / "manifest.json", b'"host"', b'"hast"'),
+    "all artifacts": lambda shop: shutil.rmtree(shop.output),
 }
 
 
@@ -146,6 +159,22 @@ def test_what_does_not_matter_is_no_change(shop: Shop, change: Callable[[Shop], 
     package(shop)
     change(shop)
     assert is_unchanged(shop)
+
+
+def test_what_of_the_environment_does_not_matter(shop: Shop) -> None:
+    package(shop)
+    assert is_unchanged(shop, TZ="Asia/Tokyo", COLUMNS="40", USER="me", LANG="C", TERM="dumb")
+
+
+def test_what_is_looked_at(shop: Shop) -> None:
+    package(shop)
+    (path,) = (Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v2" / "builds").iterdir()
+    seen = json.loads(path.read_bytes().partition(b"\n")[2])["seen"]
+    project = ("pyproject.toml", "uv.lock", "uv.toml", ".gitignore", ".lambdaignore", ".python-version")
+    assert seen.keys() >= {str(shop.project / name) for name in project}
+    assert seen.keys() >= {str(path) for path in (shop.project / "src").rglob("*.py")}
+    assert seen.keys() >= {str(path) for path in shop.output.iterdir()}
+    assert str(find_binary()) in seen
 
 
 @pytest.mark.parametrize(
@@ -183,7 +212,7 @@ def test_a_damaged_state_is_no_state(shop: Shop) -> None:
     package(shop)
     (state,) = (Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v2" / "builds").iterdir()
     whole = state.read_text()
-    for text in ("", "{}", whole[:-10], whole.replace('"told"', '"tolt"')):
+    for text in ("", "{}", whole[:-10], whole.replace('"told"', '"tolt"'), whole.replace("layer", "lawyer")):
         state.write_text(text)
         assert not is_unchanged(shop)
     assert is_unchanged(shop)
@@ -242,3 +271,15 @@ def test_what_is_no_size(shop: Shop, size: str) -> None:
         2,
         f'error: --max-size: "{size}" is not a size\n  hint: write it like 500MB or 2GB\n',
     )
+
+
+def test_what_did_not_change_stands_from_one_process_to_the_next(shop: Shop) -> None:
+    """Nothing of it is needed: not even its distributions, which are gone from the cache."""
+    text = PYPROJECT.replace('exclude = ["words.py"]\n', 'source = "job"\nlayers = []\nrequirements = []\n')
+    shop.write({"pyproject.toml": text + "[tool.lambdabuild.layers.layer]\n", "job/shop/main.py": HANDLER})
+    first = package(shop.lock())
+    shutil.rmtree(Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v2" / "segments")
+    shop.write({"job/shop/main.py": HANDLER + "x = 1\n"})
+    again = package(shop)
+    assert "distributions: 0 installed, 1 from the cache" in again.out
+    assert again.out.splitlines()[:2] == first.out.splitlines()[:2]

@@ -29,7 +29,8 @@ def write(project: Path, name: str, text: str | bytes = "six\n") -> None:
 
 
 def needs(project: Path, handler: str, *, folder: str | None = None, source: str | None = None) -> Needs | None:
-    return find_needs(project, FunctionConfig(name="api", handler=handler, folder=folder, source=source))
+    function = FunctionConfig(name="api", handler=handler, folder=folder, source=source)
+    return find_needs(project, [function]).get("api")
 
 
 def test_nothing_tells(project: Path) -> None:

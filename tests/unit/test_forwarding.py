@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambdabuild.model.forwarding import (
+    deciding_without_credentials,
     forwarded_without_credentials,
     proxies_with_credentials,
     relevant,
@@ -56,6 +57,13 @@ EVERYTHING = {**INDEXES, **NETWORK, **PRIVATE, **OTHERS}
 
 def test_code_of_distributions_sees_no_credentials() -> None:
     assert forwarded_without_credentials(EVERYTHING) == {**INDEXES, **NETWORK}
+
+
+def test_what_decides_on_answers_holds_no_credentials() -> None:
+    settings = {"UV_RESOLUTION": "lowest", "UV_FIND_LINKS": f"https://me:{CANARY}@files.example/wheels"}
+    deciding = deciding_without_credentials({**EVERYTHING, **settings})
+    told = {"UV_RESOLUTION": "lowest", "UV_FIND_LINKS": "https://files.example/wheels", "UV_TARGET": "/else"}
+    assert deciding == {**INDEXES, **NETWORK, **told}
 
 
 def test_indexes_and_their_credentials_are_left_out() -> None:

@@ -66,7 +66,7 @@ def reader(cache: Cache) -> Iterator[subprocess.Popen[str]]:
 
 def test_size(cache: Cache) -> None:
     cache.store_text("resolutions", "key", "four")
-    assert measure(cache) == Usage(segments=3, size=size_of(cache, OLD, MIDDLE, NEW) + 4)
+    assert measure(cache) == Usage(segments=3, size=size_of(cache, OLD, MIDDLE, NEW) + len(f"{OLD}\nfour"))
     assert measure(Cache(cache.root / "nowhere")) == Usage(segments=0, size=0)
 
 
@@ -145,3 +145,41 @@ def test_damaged_segments_are_found_and_set_aside(cache: Cache) -> None:
     assert list(find_damaged(cache)) == [path]
     assert kept(cache) == [OLD, NEW]
     assert [round(path_of(cache, key).stat().st_mtime) for key in (OLD, NEW)] == [999_998, 1_000_000]
+
+
+def test_damaged_texts_are_found_and_set_aside(cache: Cache) -> None:
+    for kind in ("builds", "exports"):
+        cache.store_text(kind, OLD, "a = 1\n")
+        os.utime(cache.version / kind / OLD, (1_000_000, 1_000_000))
+    assert list(find_damaged(cache)) == []
+    path = cache.version / "exports" / OLD
+    path.write_bytes(path.read_bytes().replace(b"1\n", b"2\n"))
+    assert list(find_damaged(cache)) == [path]
+    assert not path.exists()
+    assert list(find_damaged(cache)) == []
+    assert (cache.version / "builds" / OLD).stat().st_mtime == 1_000_000
+    assert prune(cache, 10**9, waiting=nothing_waits).size == len(f"{OLD}\na = 2\n")
+
+
+def test_a_text_that_was_used_stays_longer_than_one_that_was_not(cache: Cache) -> None:
+    for key in (NEW, OLD):
+        cache.store_text("exports", key, "a = 1\n")
+        os.utime(cache.version / "exports" / key, (2_000_000, 2_000_000))
+    assert cache.find_text("exports", OLD) == "a = 1\n"
+    prune(cache, (cache.version / "exports" / OLD).stat().st_size, waiting=nothing_waits)
+    assert [path.name for path in (cache.version / "exports").iterdir()] == [OLD]
+
+
+def test_what_killed_builds_left_half_written_goes(cache: Cache) -> None:
+    left = [cache.segments / "aa" / ".new-00", cache.version / "exports" / ".new-01"]
+    left[1].parent.mkdir()
+    for path in left:
+        path.write_bytes(b"half")
+        os.utime(path, (1_000_000, 1_000_000))
+    writing = cache.segments / "aa" / ".new-02"
+    writing.write_bytes(b"more to come")
+    assert measure(cache).size == size_of(cache, OLD, MIDDLE, NEW) + 8
+    assert list(find_damaged(cache)) == []
+    assert prune(cache, 10**9, waiting=nothing_waits) == Usage(segments=0, size=8)
+    assert writing.exists()
+    assert kept(cache) == [OLD, MIDDLE, NEW]

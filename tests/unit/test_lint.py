@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.lint import Remark, as_findings, exclusion, listed, strictly
 from lambdabuild.model.patterns import distribution_rules
@@ -20,6 +22,10 @@ HOOK_HINT = (
 
 def warning(message: str, hint: str) -> Finding:
     return Finding(severity="warning", message=message, hint=hint, lint=True)
+
+
+def linted(plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree]) -> list[Finding]:
+    return as_findings(lint(plan, trees, layers))
 
 
 def code(*paths: str) -> Tree:
@@ -63,7 +69,7 @@ def test_each_artifact_and_each_function_with_its_layers() -> None:
         "api.zip": code("shop/__init__.py", "App.py", "app.py"),
         "fat-fat.zip": segment_tree([HOOK], distribution_rules()),
     }
-    found = lint(Plan(layers=(deps, site), functions=(api, fat)), trees, layers)
+    found = linted(Plan(layers=(deps, site), functions=(api, fat)), trees, layers)
     assert found == [
         warning(f"deps.zip, fat-fat.zip: {HOOK_TEXT}", HOOK_HINT),
         warning(
@@ -82,8 +88,8 @@ def test_a_layer_that_is_not_made_is_looked_at_with_its_function_alone() -> None
     deps = layer_plan("deps")
     layers = {"deps": prefixed(segment_tree([HOOK], distribution_rules()), deps.root)}
     api = function_plan("api", attached=(deps,))
-    assert lint(Plan(layers=(), functions=(api,)), {"api.zip": code("app.py")}, layers) == []
-    assert lint(Plan(layers=(), functions=(api,)), {"api.zip": code("demo/__init__.py")}, layers) == [
+    assert linted(Plan(layers=(), functions=(api,)), {"api.zip": code("app.py")}, layers) == []
+    assert linted(Plan(layers=(), functions=(api,)), {"api.zip": code("demo/__init__.py")}, layers) == [
         warning(
             "api.zip: demo/__init__.py hides modules of deps.zip: demo.py",
             "rename the module, or exclude one of the two",
@@ -95,7 +101,7 @@ def test_the_standard_library_is_the_runtimes() -> None:
     old, new = layer_plan("old", target=target("3.11")), layer_plan("new", target=target("3.12"))
     layers = {layer.name: prefixed(code("distutils/__init__.py"), layer.root) for layer in (old, new)}
     trees = {f"{name}.zip": tree for name, tree in layers.items()}
-    assert lint(Plan(layers=(old, new), functions=()), trees, layers) == [
+    assert linted(Plan(layers=(old, new), functions=()), trees, layers) == [
         warning(
             "old.zip: modules of the sources have names of the standard library's, and of each name only one can be "
             "imported: distutils/",
@@ -108,6 +114,8 @@ def test_text_that_is_not_utf_8_and_text_that_is_stored() -> None:
     latin = segment("demo", "1.0", member("demo.pth", "/home/é\n".encode("latin-1")))
     layer = layer_plan()
     tree = prefixed(segment_tree([latin], distribution_rules()), layer.root)
-    assert [one.message for one in lint(Plan(layers=(layer,), functions=()), {"layer.zip": tree}, {"layer": tree})] == [
+    assert [
+        one.message for one in linted(Plan(layers=(layer,), functions=()), {"layer.zip": tree}, {"layer": tree})
+    ] == [
         "layer.zip: demo.pth of demo 1.0 adds to the import path what is outside of the artifact: /home/\ufffd (line 1)"
     ]

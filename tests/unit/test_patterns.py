@@ -256,23 +256,6 @@ def test_what_slimming_takes_out(slimming: Slimming, taken: list[str]) -> None:
     assert [path for path in paths if rules.unslimmed().takes(path)] == METADATA + TESTS
 
 
-@pytest.mark.parametrize(
-    ("path", "removal"),
-    [
-        ("a/b.py", None),
-        ("a/tests/b.py", '"tests/" (slimming)'),
-        ("a/tests/__pycache__/b.pyc", '"tests/" (slimming)'),
-        ("a/__pycache__/tests/b.py", '"__pycache__/" (built in)'),
-        ("a/data/b.csv", '"data/" (exclude)'),
-        ("a/data/tests/b.csv", '"data/" (exclude)'),
-        ("a/tests/kept.py", None),
-    ],
-)
-def test_which_pattern_removes_a_file(path: str, removal: str | None) -> None:
-    found = distribution_rules(["data/"], ["kept.py"]).find_removal(path)
-    assert (str(found) if found else None) == removal
-
-
 # Reading them
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +20,7 @@ import pytest
 from lambdabuild.cache import Cache
 from lambdabuild.configfile import read_config
 from lambdabuild.errors import PolicyError, UsageError
+from lambdabuild.ledger import recording
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import MAX_UNZIPPED
 from lambdabuild.model.plan import Plan
@@ -29,6 +34,7 @@ from lambdabuild.steps.discover import find_needs
 from lambdabuild.steps.resolve import Resolver
 from lambdabuild.uv import find_binary
 from tests.contract.fake_builder import FakeBuilder
+from tests.elves import elf
 from tests.index import Index
 from tests.samples import RUNTIMES, target
 from tests.shop import Shop, make_shop
@@ -54,17 +60,16 @@ class Works:
         self.shop.lock()
         return self
 
-    def order(self, plan: Callable[..., Plan], **changes: Any) -> Order:
+    def order(self, plan: Callable[..., Plan], names: tuple[str, ...] = (), **changes: Any) -> Order:
         project = self.shop.project
         config = read_config(project)
         targets = Targets(runtimes=RUNTIMES, requires_python=config.requires_python, default=target())
         if plan is not plan_layers:
-            found = {one.name: needs for one in config.functions.values() if (needs := find_needs(project, one))}
-            plan = partial(plan, found=found)
+            plan = partial(plan, found=find_needs(project, config.functions.values()))
         plain = Order(
             project=project,
             config=config,
-            plan=plan(config, targets, ()),
+            plan=plan(config, targets, names),
             output=self.shop.output,
             lock=False,
             clean=False,
@@ -87,7 +92,7 @@ class Works:
             cache=cache,
             upgrade=False,
         )
-        return Machines(resolver=resolver, builder=self.builder, cache=cache, uv_version="0", listen=self.events.append)
+        return Machines(resolver=resolver, builder=self.builder, cache=cache, listen=self.events.append)
 
     def layers(self, **changes: Any) -> Report:
         return build(self.order(plan_layers, **changes), self.machines)
@@ -676,9 +681,255 @@ def test_a_handler_that_is_gone_is_missed(built: Works) -> None:
     assert caught.value.message == 'functions.web.handler = "web.handler": web.py: it defines no "handler"'
 
 
-def fresh_build(works: Works, **changes: Any) -> dict[str, str]:
+# What stands only if what it was made with does
+
+
+def same_as_fresh(works: Works, **changes: Any) -> bool:
+    """Whether what stands is what a build with nothing kept makes."""
+    stands = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in works.shop.output.glob("*.zip")}
+    return stands == fresh_build(works, **changes)
+
+
+def test_a_fat_function_is_made_again_when_the_code_of_its_layer_changes(works: Works) -> None:
+    works.shop.write({"common/a.py": "A = 1\n"})
+    works.configure(f'{API}[[layers.base]]\ncode = ["common"]\n').fat()
+    before = stamps(works)
+    works.fat()
+    assert rewritten(works, before) == []
+    works.shop.write({"common/a.py": "A = 2\n"})
+    report = works.fat()
+    assert rewritten(works, before) == ["api-fat.zip"]
+    assert fresh_build(works, of=Works.fat) == {one.file: one.sha256 for one in report.artifacts}
+
+
+def test_a_fat_function_does_not_look_at_the_code_of_others(works: Works) -> None:
+    works.shop.write({"web.py": HANDLER})
+    works.configure(f'{API}[[functions.web]]\nhandler = "web.handler"\n[[layers.base]]\n', '"one==1.0"')
+    with recording() as ledger:
+        works.fat(names=("api",))
+    assert str(works.shop.project / "web.py") not in ledger.take()
+    with recording() as ledger:
+        works.slim(names=("api",))
+    assert str(works.shop.project / "web.py") in ledger.take()
+
+
+@pytest.fixture
+def lending(asking: Works) -> Works:
+    """A function with a distribution that its layer's code may look up, built."""
+    asking.shop.write({"common/a.py": "A = 1\n"})
+    tables = f'{API}requirements = ["three==1.0"]\n[[layers.base]]\ncode = ["common"]\n'
+    asking.configure(tables).slim()
+    return asking
+
+
+def test_a_function_is_made_again_when_its_layer_was_without_it(lending: Works) -> None:
+    before = stamps(lending)
+    lending.shop.write({"common/a.py": "import importlib.metadata\nimportlib.metadata.version('three')\n"})
+    lending.layers()
+    assert rewritten(lending, before) == ["base.zip"]
+    report = lending.slim()
+    assert "three-1.0.dist-info/METADATA" in lending.shop.members("api.zip")
+    assert same_as_fresh(lending)
+    assert report.kept["api.zip"][0].reasons == ("common/a.py:2 looks up three",)
+    settled = stamps(lending)
+    assert lending.slim().kept == report.kept
+    assert rewritten(lending, settled) == []
+
+
+def test_a_layer_that_is_back_where_it_was_leaves_its_functions_alone(lending: Works) -> None:
+    lending.shop.write({"common/a.py": "A = 2\n"})
+    lending.layers()
+    lending.shop.write({"common/a.py": "A = 1\n"})
+    lending.layers()
+    lending.builder.orders.clear()
+    before = stamps(lending)
+    lending.slim()
+    assert rewritten(lending, before) == []
+
+
+def test_a_layer_that_no_longer_fits_is_refused_with_its_function(works: Works) -> None:
+    works.shop.write({"common/a.py": "A = 1\n"})
+    room = MAX_UNZIPPED - len(HANDLER) - len("A = 1\n")
+    tables = f'[[layers.shared]]\narn = "{ARN}"\nunzipped-size = {room}\n[[layers.base]]\ncode = ["common"]\n'
+    works.configure(tables + API).slim()
+    works.shop.write({"common/a.py": "A = 10\n"})
+    works.layers()
+    with pytest.raises(PolicyError) as caught:
+        works.slim()
+    assert str(caught.value).startswith(
+        "api.zip + shared + base.zip: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000"
+    )
+
+
+def test_what_a_project_names_itself_is_part_of_what_is_made(works: Works, index: Index) -> None:
+    """The same pins; but what only boto3 needs is left to the runtime, unless the project names it."""
+    index.add(wheel("boto3", files={"boto3.py": ""}, requires=["one"]))
+    index.add(wheel("plain", files={"plain.py": ""}))
+    layer = '[[layers.base]]\nboto3 = "runtime"\n'
+    works.configure(layer, '"plain", "boto3", "one"').layers()
+    assert works.shop.members("base.zip") == ["python/one.py", "python/plain.py"]
+    works.configure(layer, '"plain", "boto3"').layers()
+    assert works.shop.members("base.zip") == ["python/plain.py"]
+
+
+TABLES = f"""{API}[[layers.a]]
+requirements = ["one==1.0"]
+[[layers.b]]
+requirements = ["one==2.0"]
+"""
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        TABLES.replace(API, f'{API}layers = ["b", "a"]\n'),
+        TABLES.replace(API, f'{API}layers = ["b"]\n'),
+        TABLES[: TABLES.index("[[layers.b]]")],
+        TABLES.replace(API, f'{API}exclude = ["one.py"]\n'),
+        TABLES.replace(API, f'{API}keep = ["one-*.dist-info/"]\n'),
+        TABLES.replace(API, f'{API}source = "."\ninclude = ["/api.py", "/data.txt"]\n'),
+        TABLES.replace('"one==2.0"', '"two"'),
+        '[tool.lambdabuild]\ndist-info = "keep"\n' + TABLES,
+        '[tool.lambdabuild]\nbytecode = "compile"\n' + TABLES,
+        '[tool.lambdabuild]\nexclude = ["one-*/", "data.txt"]\n' + TABLES,
+    ],
+    ids=["order", "fewer", "removed", "exclude", "keep", "include", "needs", "slimming", "transforms", "all"],
+)
+@pytest.mark.parametrize("of", [Works.slim, Works.fat], ids=["slim", "fat"])
+def test_another_configuration_is_another_build(works: Works, tables: str, of: Callable[..., Report]) -> None:
+    works.shop.write({"data.txt": "data\n"})
+    works.configure(TABLES, '"one==1.0"')
+    of(works)
+    report = of(works.configure(tables, '"one==1.0"'))
+    assert {one.file: one.sha256 for one in report.artifacts} == fresh_build(works, of=of)
+    assert report.findings == of(works).findings
+
+
+def test_slim_and_fat_archives_of_a_function_stand_beside_each_other(built: Works) -> None:
+    built.fat()
+    before = stamps(built)
+    built.slim()
+    built.fat()
+    assert rewritten(built, before) == []
+    assert len(before) == 8
+
+
+MORE = """layers = ["deps"]
+[[layers.a]]
+requirements = ["one==1.0"]
+[[layers.b]]
+requirements = ["one==2.0"]
+[[functions.web]]
+handler = "web.handler"
+layers = ["a", "b"]
+requirements = false
+"""
+
+
+@pytest.mark.parametrize("edited", ["web.py", "src/api.py", "shop/shared.py"])
+def test_what_is_to_be_said_of_what_stands_is_said_again(linted: Works, edited: str) -> None:
+    linted.shop.write({"web.py": HANDLER})
+    first = messages(linted.configure(LINTED + MORE).slim())
+    assert first == [
+        "warning: web: its layer a brings one 1.0, its layer b one 2.0; b's files win where they meet",
+        *(f"warning: {message}" for message in LINTS),
+    ]
+    assert messages(linted.slim()) == first
+    linted.shop.write({edited: (linted.shop.project / edited).read_text() + "x = 1\n"})
+    assert messages(linted.slim()) == first
+
+
+def test_trouble_of_a_layer_is_told_once_whichever_function_is_made(works: Works, index: Index) -> None:
+    needy = elf(needed=["libdemo.so.3"])
+    index.add(wheel("native", files={"native.py": "import _native\n", "_native.abi3.so": needy, "lone.so": needy}))
+    works.shop.write({"web.py": HANDLER})
+    functions = f'{API}requirements = false\n[[functions.web]]\nhandler = "web.handler"\nrequirements = false\n'
+    works.configure(functions + "[[layers.base]]\n", '"native"')
+    first = works.slim(tolerant=True)
+    (told,) = messages(first)
+    assert told.startswith(
+        "warning: native 1.0: _native.abi3.so and 1 more file need libdemo.so.3, which neither api.zip"
+    )
+    works.shop.write({"web.py": HANDLER + "x = 1\n"})
+    assert works.slim(tolerant=True).findings == first.findings
+    works.shop.write({"api.py": HANDLER + "x = 1\n"})
+    assert works.slim(tolerant=True).findings == first.findings
+
+
+def test_a_layer_is_not_judged_alone_while_its_function_stands(works: Works, index: Index) -> None:
+    """What the layer lacks, the function brings."""
+    index.add(wheel("native", files={"native.py": "import _native\n", "_native.abi3.so": elf(needed=["libdemo.so.3"])}))
+    index.add(wheel("demo", files={"lib/libdemo.so.3": elf(soname="libdemo.so.3"), "demo.py": ""}))
+    works.shop.write({"common/a.py": "A = 1\n"})
+    tables = f'{API}requirements = ["demo"]\n[[layers.base]]\nrequirements = ["native"]\ncode = ["common"]\n'
+    assert messages(works.configure(tables).slim()) == []
+    works.shop.write({"common/.gitignore": "*.txt\n"})
+    assert messages(works.slim()) == []
+
+
+def test_fingerprints_do_not_depend_on_the_process() -> None:
+    program = (
+        "from lambdabuild.pipeline.fingerprints import Teller\n"
+        "from tests.samples import function_plan, layer_plan\n"
+        "print(Teller().tell(function_plan(attached=(layer_plan(),))))\n"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+
+
+def test_python_does_not_warn_of_code_that_is_read(asking: Works) -> None:
+    code = f"import importlib.metadata\nimportlib.metadata.version('three')\nDIGIT = '\\d'\n{HANDLER}"
+    asking.shop.write({"api.py": code, "common/a.py": code})
+    asking.configure(f'{API}sources = "reachable"\n[[layers.base]]\npackage = "shop"\ncode = ["common"]\n', '"three"')
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asking.slim()
+        asking.fat()
+    assert [str(one.message) for one in caught if one.category is not ResourceWarning] == []
+    assert "python/three-1.0.dist-info/METADATA" in asking.shop.members("base.zip")
+
+
+def test_waiting_for_what_removes_from_the_cache_is_told(works: Works) -> None:
+    works.configure(API).slim()
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lambdabuild.locks import held\n"
+        "with held(Path(sys.argv[1])):\n"
+        "    print(flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    pipe = subprocess.PIPE
+    argv = [sys.executable, "-c", program, works.machines.cache.usage_lock]
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe) as remover:
+        assert remover.stdin is not None
+        assert remover.stdout is not None
+        remover.stdout.readline()
+        stdin = remover.stdin
+
+        def listen(event: Event) -> None:
+            works.events.append(event)
+            if event.phase == "wait":
+                stdin.close()
+
+        build(works.order(plan_slim), replace(works.machines, listen=listen))
+    assert [event.text for event in works.events if event.phase == "wait"] == [
+        "waiting for lambdabuild cache prune or clear to end"
+    ]
+
+
+def fresh_build(works: Works, *, of: Callable[..., Report] = Works.slim, **changes: Any) -> dict[str, str]:
     """What a build into an empty folder, with nothing kept, makes of the same project."""
     cache = str(works.shop.project.parent / f"cache-{len(list(works.shop.project.parent.iterdir()))}")
     shop = replace(works.shop, environ={**works.shop.environ, "LAMBDABUILD_CACHE_DIR": cache})
-    report = replace(works, shop=shop).slim(output=works.shop.project.parent / f"{Path(cache).name}-out", **changes)
+    report = of(replace(works, shop=shop), output=works.shop.project.parent / f"{Path(cache).name}-out", **changes)
     return {one.file: one.sha256 for one in report.artifacts}

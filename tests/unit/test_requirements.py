@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lambdabuild.errors import BuildError, PolicyError
-from lambdabuild.model.requirements import NoUsableWheel, Pin, select_pins
+from lambdabuild.model.requirements import Pin
+from lambdabuild.model.selection import NoUsableWheel, select_pins
 from lambdabuild.model.target import Target
 from lambdabuild.model.wheels import NoWheel
 from tests.samples import RUNTIMES, runtime, target

@@ -15,7 +15,8 @@ from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, MachineError, PolicyError, UsageError
 from lambdabuild.lockinputs import lock_inputs
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
-from lambdabuild.model.requirements import NoUsableWheel, Pin
+from lambdabuild.model.requirements import Pin
+from lambdabuild.model.selection import NoUsableWheel
 from lambdabuild.model.target import Target
 from lambdabuild.steps.resolve import Resolution, Resolver
 from lambdabuild.uv import find_binary, run
@@ -189,6 +190,13 @@ def test_requirements_are_resolved_once(project: Path, environ: dict[str, str], 
     assert names(resolve(resolver(project, environ), needs, target())) == ["one 2.0", "three 1.0"]
 
 
+def settings_in(path: Path, *, above: int = 0) -> str:
+    """Write settings of uv's to a file; gives the path of the file, or of a folder above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('resolution = "lowest"\n')
+    return str((path, *path.parents)[above])
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -199,6 +207,18 @@ def test_requirements_are_resolved_once(project: Path, environ: dict[str, str], 
             Required(lines=("one>=1",)),
             target(),
             environ | {"UV_INDEX_STRATEGY": "first-index"},
+        ),
+        lambda project, environ: (Required(lines=("one>=1",)), target(), environ | {"UV_RESOLUTION": "lowest"}),
+        lambda project, environ: (Required(lines=("one>=1",)), target(), environ | {"UV_PRERELEASE": "allow"}),
+        lambda project, environ: (
+            Required(lines=("one>=1",)),
+            target(),
+            environ | {"UV_CONFIG_FILE": settings_in(project / "mine.toml")},
+        ),
+        lambda project, environ: (
+            Required(lines=("one>=1",)),
+            target(),
+            environ | {"XDG_CONFIG_HOME": settings_in(project / "config" / "uv" / "uv.toml", above=2)},
         ),
     ],
 )
@@ -212,6 +232,25 @@ def test_what_a_resolution_depends_on(
     assert len(list(kept.iterdir())) == 1
     resolve(resolver(project, other), needs, goal)
     assert len(list(kept.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["UV_CACHE_DIR", "UV_INDEX_MINE_PASSWORD", "UV_PUBLISH_TOKEN", "TZ", "PIP_NO_INPUT"])
+def test_what_a_resolution_does_not_depend_on(project: Path, environ: dict[str, str], name: str, index: Index) -> None:
+    needs = Required(lines=("one>=1",))
+    first = resolve(resolver(project, environ), needs, target())
+    index.requests.clear()
+    assert resolve(resolver(project, environ | {name: str(project / "1")}), needs, target()) == first
+    assert index.requests == []
+
+
+def test_settings_change_what_is_resolved(project: Path, environ: dict[str, str], index: Index) -> None:
+    index.add(wheel("one", "1.5"))
+    needs = Required(lines=("one>=1",))
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.5"]
+    lowest = environ | {"UV_RESOLUTION": "lowest"}
+    assert names(resolve(resolver(project, lowest), needs, target())) == ["one 1.0"]
+    settings_in(project / "uv.toml")
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.0"]
 
 
 def test_requirements_files_and_what_they_name(project: Path, environ: dict[str, str]) -> None:

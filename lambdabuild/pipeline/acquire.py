@@ -1,0 +1,76 @@
+"""What the artifacts of a plan need of others: resolved, and installed for their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lambdabuild.model.events import Event
+from lambdabuild.model.needs import Needs
+from lambdabuild.model.plan import Plan
+from lambdabuild.model.requirements import Pin
+from lambdabuild.model.target import Target
+from lambdabuild.pipeline.order import Machines, Order
+from lambdabuild.pipeline.sidebyside import for_each
+from lambdabuild.steps.install import Installed, install
+from lambdabuild.steps.resolve import Resolution
+from lambdabuild.steps.strip import Stripped, strip_symbols
+
+Resolutions = Mapping[tuple[Needs, Target], Resolution]
+
+
+def resolve_needs(order: Order, machines: Machines) -> Resolutions:
+    """What the needs of the plan come to; what several artifacts share is resolved once."""
+    if order.lock:
+        machines.listen(Event(phase="resolve", text="uv lock"))
+        machines.resolver.lock()
+    machines.listen(Event(phase="resolve", text="reading the lock"))
+    owners: dict[tuple[Needs, Target], str] = {}
+    for layer in order.plan.all_layers:
+        owners.setdefault((layer.needs, layer.target), f"layers.{layer.name}")
+    for function in order.plan.functions:
+        owners.setdefault((function.needs, function.target), f"functions.{function.name}")
+    return {
+        (needs, target): machines.resolver.resolve(needs, target, owner=owner)
+        for (needs, target), owner in owners.items()
+    }
+
+
+def find_empty(plan: Plan, resolutions: Resolutions) -> frozenset[str]:
+    """The layers that nobody configured and nothing would be in."""
+    return frozenset(
+        layer.name
+        for layer in plan.all_layers
+        if layer.may_be_empty and not resolutions[layer.needs, layer.target].pins
+    )
+
+
+def install_needs(
+    plan: Plan, resolutions: Resolutions, machines: Machines
+) -> tuple[dict[Target, Installed], dict[Target, Stripped]]:
+    """The distributions of a plan, by target, where symbols are stripped without them; and what was stripped."""
+    needed: dict[Target, set[Pin]] = {}
+    for one in plan.artifacts:
+        needed.setdefault(one.target, set()).update(resolutions[one.needs, one.target].pins)
+
+    def install_for(target: Target) -> Installed:
+        return install(
+            sorted(needed[target], key=lambda pin: (pin.name, pin.version or "")),
+            target,
+            builder=machines.builder,
+            cache=machines.cache,
+            uv_version=machines.resolver.uv_version,
+            listen=machines.listen,
+            refresh=machines.resolver.upgrade,
+        )
+
+    installed = for_each(plan.targets, install_for, cancel=machines.builder.cancel)
+    stripped = {
+        target: strip_symbols(
+            one.segments, target, builder=machines.builder, cache=machines.cache, listen=machines.listen
+        )
+        for target, one in installed.items()
+        if any(artifact.target == target and artifact.transforms.strip_symbols for artifact in plan.artifacts)
+    }
+    without = {target: replace(installed[target], segments=one.segments) for target, one in stripped.items()}
+    return installed | without, stripped

@@ -1,0 +1,80 @@
+"""What the artifacts of a plan are made from: their distributions and the project's code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from lambdabuild.ledger import Ledger, recording
+from lambdabuild.model.facts import Facts
+from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
+from lambdabuild.model.target import Target
+from lambdabuild.pipeline.acquire import Resolutions
+from lambdabuild.pipeline.order import Order
+from lambdabuild.steps.assemble import Content
+from lambdabuild.steps.collect import collect_code, collect_sources, find_handler
+from lambdabuild.steps.install import Installed
+
+
+class Collector:
+    """Collects for one run, and notes apart for each artifact what is read of the project."""
+
+    def __init__(self, order: Order, resolutions: Resolutions, installed: Mapping[Target, Installed]) -> None:
+        self._order = order
+        self._resolutions = resolutions
+        self._installed = installed
+        self.ledgers: dict[str, Ledger] = {}
+        """By file of the artifact, of layers also by such as are only attached or bundled."""
+
+    def layers(self, plan: Plan, users: Mapping[str, Facts]) -> dict[str, Content]:
+        """By name; ``users`` is what the code of its functions tells, for layers that become archives of their own."""
+        contents = {}
+        for layer in plan.all_layers:
+            with recording() as self.ledgers[layer.file]:
+                contents[layer.name] = self._layer(layer, users.get(layer.name, Facts()))
+        return contents
+
+    def functions(self, plan: Plan) -> dict[str, Content]:
+        """By name. Raises UsageError where a handler is not what its configuration says."""
+        contents = {}
+        for function in plan.functions:
+            with recording() as self.ledgers[function.file]:
+                find_handler(self._order.project, function.sources)
+                contents[function.name] = self._function(function)
+        return contents
+
+    def _layer(self, layer: LayerPlan, users: Facts) -> Content:
+        resolution = self._resolutions[layer.needs, layer.target]
+        return Content(
+            segments=tuple(self._installed[layer.target].segments[pin] for pin in resolution.pins),
+            direct=resolution.direct,
+            code=collect_code(
+                self._order.project,
+                layer.code,
+                owner=f"layers.{layer.name}",
+                exclude=layer.exclude,
+                keep=layer.keep,
+                gitignore=layer.gitignore,
+                output=self._order.output,
+            ),
+            users=users,
+        )
+
+    def _function(self, function: FunctionPlan) -> Content:
+        resolution = self._resolutions[function.needs, function.target]
+        collected = collect_sources(self._order.project, function.sources, output=self._order.output)
+        return Content(
+            segments=tuple(self._installed[function.target].segments[pin] for pin in resolution.pins),
+            direct=resolution.direct,
+            code=collected.members,
+            left_out=collected.left_out,
+        )
+
+
+@contextmanager
+def reading_code() -> Iterator[None]:
+    """Python warns of what it reads, such as invalid escape sequences: those are for who runs that code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

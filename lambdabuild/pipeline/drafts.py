@@ -1,0 +1,103 @@
+"""The archives that trees become, before they have bytes, and the artifacts that are told of them after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lambdabuild.errors import UsageError
+from lambdabuild.model.plan import ExternalPlan
+from lambdabuild.model.report import Artifact, ExternalLayer, Kind, Provenance, distribution_shares
+from lambdabuild.model.slimming import Kept
+from lambdabuild.model.split import split_tree
+from lambdabuild.model.target import Target
+from lambdabuild.model.transformed import bytecode_size, stripped_symbols
+from lambdabuild.model.tree import SOURCES, Tree
+from lambdabuild.pipeline.order import Machines, Order
+from lambdabuild.pipeline.prepare import Prepared
+from lambdabuild.steps.publish import Written
+from lambdabuild.zipformat import COMPRESSOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What an artifact is, before it has bytes."""
+
+    name: str
+    file: str
+    source: str
+    """The artifact file of the plan that it is, or is a part of."""
+    kind: Kind
+    target: Target
+    tree: Tree
+    handler: str | None = None
+    layers: tuple[str, ...] = ()
+    external_layers: tuple[ExternalLayer, ...] = ()
+
+
+def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
+    """The archives of what was prepared, layers in parts where the order has it. Raises UsageError where a part would
+    take the name of another layer."""
+    for layer in prepared.plan.layers:
+        tree = prepared.trees[layer.file]
+        parts = (order.split and split_tree(tree, name=layer.file)) or (tree,)
+        for number, part in enumerate(parts, start=1):
+            name = layer.name if len(parts) == 1 else f"{layer.name}-{number}"
+            if name != layer.name and name in order.config.layers:
+                raise UsageError(f'{layer.file} would be split into "{name}", which is a layer of its own')
+            yield Draft(name=name, file=f"{name}.zip", source=layer.file, kind="layer", target=layer.target, tree=part)
+    for function in prepared.plan.functions:
+        yield Draft(
+            name=function.name,
+            file=function.file,
+            source=function.file,
+            kind=function.kind,
+            target=function.target,
+            tree=prepared.trees[function.file],
+            handler=function.sources.handler,
+            layers=tuple(layer.name for layer in function.attached),
+            external_layers=tuple(
+                ExternalLayer(name=layer.name, arn=layer.arn, unzipped_size=layer.unzipped_size)
+                for layer in function.attached
+                if isinstance(layer, ExternalPlan)
+            ),
+        )
+
+
+def kept_in(draft: Draft, prepared: Prepared) -> tuple[Kept, ...]:
+    """What is kept by evidence in this part of an artifact of the plan."""
+    names = {owner.partition(" ")[0] for owner in draft.tree.shares()}
+    return tuple(one for one in prepared.kept.get(draft.source, ()) if one.distribution in names)
+
+
+def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Machines) -> Artifact:
+    """A draft that has bytes, as reports and the manifest tell of it."""
+    installed, stripped = prepared.installed[draft.target], prepared.stripped.get(draft.target)
+    return Artifact(
+        name=draft.name,
+        file=draft.file,
+        kind=draft.kind,
+        runtime=draft.target.runtime.name,
+        architecture=draft.target.architecture,
+        handler=draft.handler,
+        layers=draft.layers,
+        external_layers=draft.external_layers,
+        sha256=written.sha256,
+        content_digest=draft.tree.content_digest,
+        zipped_size=written.size,
+        unzipped_size=draft.tree.unzipped_size,
+        files=len(draft.tree.entries),
+        source_size=draft.tree.shares().get(SOURCES, 0),
+        distributions=distribution_shares(draft.tree, draft.target.runtime.python, layer=draft.kind == "layer"),
+        provenance=Provenance(
+            builder=installed.builder,
+            image_digest=installed.image.digest if installed.image else None,
+            uv=machines.resolver.uv_version,
+            compressor=COMPRESSOR,
+            bytecode=prepared.interpreters.get(draft.source),
+            strip=stripped.version if stripped else None,
+        ),
+        bytecode_size=bytecode_size(draft.tree) if draft.source in prepared.interpreters else 0,
+        symbols=stripped_symbols(draft.tree, stripped.saved, stripped.restored) if stripped else None,
+        part_of=draft.source.removesuffix(".zip") if draft.file != draft.source else None,
+    )
