@@ -100,7 +100,8 @@ class Console:
             _print_json(report_document(report, version=__version__))
             return
         print(report.output)
-        print(_table(_row(artifact, report.artifacts) for artifact in report.artifacts))
+        layers = [artifact for artifact in report.artifacts if artifact.kind == "layer"]
+        print(_table(_row(artifact, layers) for artifact in report.artifacts))
         for line in transformed_lines(report.artifacts):
             print(line)
         if report.verification and report.verification.artifacts:
@@ -200,9 +201,9 @@ def _timetable(spent: Mapping[str, float], total: float) -> str:
     return "\n".join(rows)
 
 
-def _row(artifact: Artifact, artifacts: Sequence[Artifact]) -> tuple[str, ...]:
-    layers = [other for other in artifacts if other.kind == "layer" and other.name in artifact.layers]
-    attached = [layer.sized() for layer in layers] + [layer.sized() for layer in artifact.external_layers]
+def _row(artifact: Artifact, layers: Sequence[Artifact]) -> tuple[str, ...]:
+    attached = [layer.sized() for layer in layers if layer.name in artifact.layers]
+    attached += [layer.sized() for layer in artifact.external_layers]
     return artifact.file, format_size(artifact.zipped_size), *_shares(artifact.sized(), attached)
 
 

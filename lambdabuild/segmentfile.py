@@ -88,8 +88,17 @@ def _digest(file: BinaryIO) -> bytes:
 
 def _segment(document: Mapping[str, Any], path: Path, begin: int) -> Segment:
     members = tuple(
-        Member(**dict(zip(_FIELDS, fields, strict=True)), data=Slice(path, begin + offset))
-        for *fields, offset in document["members"]
+        Member(  # the fields by name and not by _FIELDS: a layer has thousands of members
+            path=name,
+            mode=mode,
+            size=size,
+            crc32=crc32,
+            sha256=sha256,
+            method=method,
+            compressed_size=compressed_size,
+            data=Slice(path, begin + offset),
+        )
+        for name, mode, size, crc32, sha256, method, compressed_size, offset in document["members"]
     )
     return Segment(
         name=document["name"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from lambdabuild.model.gitignore import anchor, each_way, find_plain_regex, split_line, with_plain_sets
 from lambdabuild.model.treatment import Slimming
@@ -106,6 +107,7 @@ class Rules:
     _to_included: PatternList = field(init=False, repr=False, compare=False)
     _to_kept: PatternList = field(init=False, repr=False, compare=False)
     _folders: dict[str, Standing] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _files: dict[str, Standing] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_to_included", self.include.ways())
@@ -122,8 +124,11 @@ class Rules:
     def judge(self, above: Standing, path: str, *, folder: bool) -> Standing:
         """What holds for a file or folder in a folder for which ``above`` holds."""
         include, keep = self.include.find(path, folder=folder), self.keep.find(path, folder=folder)
+        dropped = above.dropped or self._find_drop(path, folder=folder)
+        if dropped is above.dropped and include is None and keep is None:
+            return above
         return Standing(
-            dropped=above.dropped or self._find_drop(path, folder=folder),
+            dropped=dropped,
             included=not include.negated if include else above.included,
             kept=not keep.negated if keep else above.kept,
         )
@@ -136,7 +141,10 @@ class Rules:
 
     def takes(self, path: str) -> bool:
         """Whether the file at this path is packaged."""
-        return self._standing(path, folder=False).taken
+        standing = self._files.get(path)
+        if standing is None:
+            standing = self._files[path] = self._standing(path, folder=False)
+        return standing.taken
 
     def unslimmed(self) -> Rules:
         """The rules without slimming: what they take as well may be kept by evidence."""
@@ -192,9 +200,15 @@ def parse_ignore_file(text: str, *, name: str, folder: str) -> tuple[PatternList
 def distribution_rules(
     exclude: Iterable[str] = (), keep: Iterable[str] = (), *, slimming: Slimming = Slimming()
 ) -> Rules:
+    """The rules for distributions; those for the same patterns are one, as artifacts share files that they judge."""
     slimmed = (METADATA_RULES if slimming.dist_info != "keep" else ()) + (
         TEST_RULES if slimming.tests != "keep" else ()
     )
+    return _distribution_rules(tuple(exclude), tuple(keep), slimmed)
+
+
+@cache
+def _distribution_rules(exclude: tuple[str, ...], keep: tuple[str, ...], slimmed: tuple[str, ...]) -> Rules:
     return Rules(
         never=_NEVER,
         slimmed=parse_patterns(slimmed, origin="slimming"),

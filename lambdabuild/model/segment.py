@@ -44,6 +44,20 @@ class Member:
     data: Slice | bytes
 
 
+def renamed(member: Member, path: str) -> Member:
+    """The same file at another path; ``replace`` takes half as long again, and a layer has thousands of files."""
+    return Member(
+        path=path,
+        mode=member.mode,
+        size=member.size,
+        crc32=member.crc32,
+        sha256=member.sha256,
+        method=member.method,
+        compressed_size=member.compressed_size,
+        data=member.data,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """The members of one distribution, by path."""

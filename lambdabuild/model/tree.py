@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lambdabuild.errors import PolicyError
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.patterns import Rules
-from lambdabuild.model.segment import Member, Segment
+from lambdabuild.model.segment import Member, Segment, renamed
 
 SOURCES = "(sources)"
 """The owner of application code."""
@@ -90,9 +90,9 @@ def prefixed(tree: Tree, prefix: str) -> Tree:
     """The same files below a folder (``"python/"``)."""
     if not prefix:
         return tree
-    return _sorted(
-        {
-            prefix + path: Entry(member=replace(entry.member, path=prefix + path), owner=entry.owner)
+    return Tree(
+        {  # in the order that they have
+            prefix + path: Entry(member=renamed(entry.member, prefix + path), owner=entry.owner)
             for path, entry in tree.entries.items()
         }
     )
@@ -123,4 +123,4 @@ def _shown(owner: str) -> str:
 
 
 def _sorted(entries: Mapping[str, Entry]) -> Tree:
-    return Tree({path: entries[path] for path in sorted(entries, key=lambda path: path.encode())})
+    return Tree({path: entries[path] for path in sorted(entries, key=str.encode)})

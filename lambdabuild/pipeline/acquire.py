@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lambdabuild.model.events import Event
 from lambdabuild.model.needs import Needs
-from lambdabuild.model.plan import Plan
+from lambdabuild.model.plan import FunctionPlan, Plan
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 from lambdabuild.pipeline.order import Machines, Order
@@ -42,6 +42,17 @@ def find_empty(plan: Plan, resolutions: Resolutions) -> frozenset[str]:
         layer.name
         for layer in plan.all_layers
         if layer.may_be_empty and not resolutions[layer.needs, layer.target].pins
+    )
+
+
+def find_needy(plan: Plan, resolutions: Resolutions) -> frozenset[str]:
+    """The files of the artifacts that need distributions, themselves or in their layers."""
+    parts = {
+        one.file: (one, *one.attached_layers, *one.bundled) if isinstance(one, FunctionPlan) else (one,)
+        for one in plan.made
+    }
+    return frozenset(
+        file for file, ones in parts.items() if any(resolutions[one.needs, one.target].pins for one in ones)
     )
 
 

@@ -90,8 +90,8 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
         source_size=draft.tree.shares().get(SOURCES, 0),
         distributions=distribution_shares(draft.tree, draft.target.runtime.python, layer=draft.kind == "layer"),
         provenance=Provenance(
-            builder=installed.builder,
-            image_digest=installed.image.digest if installed.image else None,
+            builder=installed.builder if draft.source in prepared.needy else "none",
+            image_digest=installed.image.digest if installed.image and draft.source in prepared.needy else None,
             uv=machines.resolver.uv_version,
             compressor=COMPRESSOR,
             bytecode=prepared.interpreters.get(draft.source),

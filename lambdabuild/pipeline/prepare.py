@@ -17,7 +17,7 @@ from lambdabuild.model.said import Said, together
 from lambdabuild.model.slimming import Kept
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
-from lambdabuild.pipeline.acquire import Resolutions, find_empty, install_needs, resolve_needs
+from lambdabuild.pipeline.acquire import Resolutions, find_empty, find_needy, install_needs, resolve_needs
 from lambdabuild.pipeline.collecting import Collector, reading_code
 from lambdabuild.pipeline.fingerprints import fingerprints_of
 from lambdabuild.pipeline.order import Machines, Order
@@ -50,6 +50,8 @@ class Prepared:
     digests: Mapping[str, str]
     """Of the content of these, and of the layers that stand."""
     installed: Mapping[Target, Installed]
+    needy: frozenset[str]
+    """The artifacts that something was installed for."""
     trees: Mapping[str, Tree]
     said: Mapping[str, Said]
     """What the checks have to say, by artifact of the whole plan."""
@@ -93,6 +95,7 @@ def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> P
         attached=made.attached,
         digests={file: memory.earlier[file].artifact.content_digest for file in standing} | made.digests,
         installed=made.installed,
+        needy=find_needy(made.plan, resolutions),
         trees=made.assembled.trees,
         said=said,
         findings=(*_deprecations(whole, order.today), *found),

@@ -886,6 +886,47 @@ def test_fingerprints_do_not_depend_on_the_process() -> None:
     assert runs[0] == runs[1]
 
 
+def test_an_edit_reads_what_was_edited(built: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambdabuild.ledger._TICK", 0)
+    built.slim()
+    built.shop.write({"web.py": HANDLER + "x = 1\n"})
+    opened: set[Path] = set()
+    is_open = True
+
+    def hear(event: str, args: tuple[Any, ...]) -> None:
+        if is_open and event == "open" and isinstance(args[0], str):
+            opened.add(Path(args[0]))
+
+    sys.addaudithook(hear)
+    built.slim()
+    is_open = False
+    assert {path.name for path in opened if path.parent == built.shop.project and path.suffix == ".py"} == {"web.py"}
+    assert {path.name for path in opened if path.parent == built.shop.output and path.suffix == ".zip"} == {"web.zip"}
+
+
+def test_what_is_told_of_an_artifact_does_not_depend_on_what_else_is_made(works: Works) -> None:
+    works.shop.write({"web.py": HANDLER})
+    lone = '[[functions.web]]\nhandler = "web.handler"\nlayers = []\nrequirements = false\n'
+    first = works.configure(f"{API}{lone}[[layers.base]]\n", '"one==1.0"').slim()
+    assert [one.provenance.builder for one in first.artifacts] == ["fake", "fake", "none"]
+    works.shop.write({"web.py": HANDLER + "x = 1\n"})
+    works.slim()
+    works.shop.write({"web.py": HANDLER})
+    assert works.slim().artifacts == first.artifacts
+
+
+def test_what_users_of_a_layer_tell_is_read_again_when_it_was_damaged(built: Works) -> None:
+    text = f"import importlib.metadata\nimportlib.metadata.version('one')\n{HANDLER}"
+    built.shop.write({"web.py": text})
+    report = built.slim()
+    cache = built.machines.cache
+    (path,) = (cache.version / "evidence").iterdir()
+    known = json.loads(cache.find_text("evidence", path.name) or "")
+    for damaged in ("", "[]", "7", "{", json.dumps(dict.fromkeys(known, {})), json.dumps(dict.fromkeys(known, 7))):
+        cache.store_text("evidence", path.name, damaged)
+        assert built.slim().artifacts == report.artifacts
+
+
 def test_python_does_not_warn_of_code_that_is_read(asking: Works) -> None:
     code = f"import importlib.metadata\nimportlib.metadata.version('three')\nDIGIT = '\\d'\n{HANDLER}"
     asking.shop.write({"api.py": code, "common/a.py": code})
