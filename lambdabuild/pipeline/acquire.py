@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lambdabuild.model.events import Event
 from lambdabuild.model.needs import Needs
-from lambdabuild.model.plan import FunctionPlan, Plan
+from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 from lambdabuild.pipeline.order import Machines, Order
@@ -47,13 +47,12 @@ def find_empty(plan: Plan, resolutions: Resolutions) -> frozenset[str]:
 
 def find_needy(plan: Plan, resolutions: Resolutions) -> frozenset[str]:
     """The files of the artifacts that need distributions, themselves or in their layers."""
-    parts = {
-        one.file: (one, *one.attached_layers, *one.bundled) if isinstance(one, FunctionPlan) else (one,)
-        for one in plan.made
-    }
-    return frozenset(
-        file for file, ones in parts.items() if any(resolutions[one.needs, one.target].pins for one in ones)
-    )
+
+    def needs_some(one: LayerPlan | FunctionPlan) -> bool:
+        layers = (*one.attached_layers, *one.bundled) if isinstance(one, FunctionPlan) else ()
+        return any(resolutions[part.needs, part.target].pins for part in (one, *layers))
+
+    return frozenset(one.file for one in plan.made if needs_some(one))
 
 
 def install_needs(
