@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import cached_property, partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from lambdabuild import uv
@@ -23,12 +22,15 @@ from lambdabuild.builders.base import (
     room_folder,
     room_pylock,
 )
-from lambdabuild.builders.container import CACHE, WORK, Container, engine_errors, remove_orphans, remove_own, running
+from lambdabuild.builders.container import CACHE, WORK, Container, engine_errors, running
 from lambdabuild.builders.download import fetch
-from lambdabuild.builders.engine import ARCHITECTURES, Engine, python_of
+from lambdabuild.builders.engine import Engine, python_of
+from lambdabuild.builders.handover import Handover
 from lambdabuild.builders.images import ensure_builder_image, last_lines
 from lambdabuild.builders.libraries import list_libraries
-from lambdabuild.builders.secrets import read_client_certificate, read_trusted, tls_context
+from lambdabuild.builders.ownership import remove_orphans, remove_own
+from lambdabuild.builders.pipe import Pipe, Unreachable, opened, read_sent, sender
+from lambdabuild.builders.secrets import tls_context
 from lambdabuild.builders.tar import read_installed
 from lambdabuild.builders.transforms import program_digest
 from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
@@ -36,14 +38,11 @@ from lambdabuild.builders.workshop import transformed
 from lambdabuild.errors import BuildError, MachineError
 from lambdabuild.model.credentials import Credentials, redacted
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.forwarding import (
-    CLIENT_CERTIFICATE,
-    forwarded_without_credentials,
-    proxies_with_credentials,
-    without_indexes,
-)
+from lambdabuild.model.forwarding import forwarded_without_credentials, without_indexes
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
+
+log = logging.getLogger(__name__)
 
 CACHE_VOLUME = "lambdabuild-uv-cache"
 _TREE = f"{WORK}/tree"
@@ -52,8 +51,11 @@ _GROWTH = 6
 _LARGE = 50_000_000
 _MOST = 1 / 4
 """The share of the engine's memory up to which wheels are unpacked in memory, not on its disk."""
-_CA_BUNDLE = "ca-bundle.pem"
-_UV = "uv"
+_PIPE = "/lambdabuild/files"
+_READING = "reading the installed tree"
+
+ReadTree = Callable[..., Iterator[InstalledFile]]
+"""Reads what an installation made, given the number of rooms."""
 
 
 class DockerBuilder:
@@ -69,15 +71,15 @@ class DockerBuilder:
         uv_version: str,
         environ: Mapping[str, str],
         recipe: Mapping[str, bytes],
+        scratch: Callable[[], AbstractContextManager[Path]],
         credentials: Callable[[], Credentials] = Credentials,
     ) -> None:
-        """``recipe`` holds the builder image's files."""
+        """``recipe`` holds the builder image's files; ``scratch`` makes temporary folders."""
         self._engine = engine
-        self._uv = uv
-        self._uv_version = uv_version
         self._environ = environ
         self._recipe = recipe
-        self._read_credentials = credentials
+        self._scratch = scratch
+        self._handover = Handover(engine=engine, uv=uv, uv_version=uv_version, environ=environ, credentials=credentials)
 
     @property
     def place(self) -> str:
@@ -94,24 +96,33 @@ class DockerBuilder:
         wheels = {room: pins for room, pins in enumerate(order.rooms) if pins[0].kind == "wheel"}
         sources = {room: pins[0] for room, pins in enumerate(order.rooms) if pins[0].kind != "wheel"}
         with ExitStack() as stack:
-            containers = []
+            trees = []
             if wheels:
-                containers.append(stack.enter_context(self._wheels_installed(order.target, wheels, listen)))
+                trees.append(stack.enter_context(self._wheels_installed(order.target, wheels, listen)))
             if sources:
-                containers.append(stack.enter_context(self._sources_built(order.target, sources, listen)))
-            yield _files(containers, rooms=len(order.rooms))
+                trees.append(stack.enter_context(self._sources_built(order.target, sources, listen)))
+            yield chain.from_iterable(read(rooms=len(order.rooms)) for read in trees)
 
     @contextmanager
     def _wheels_installed(
         self, target: Target, rooms: Mapping[int, tuple[Pin, ...]], listen: Listener
-    ) -> Iterator[Container]:
-        """A container in whose tree the wheels are, which saw credentials and ran no code of a distribution."""
+    ) -> Iterator[ReadTree]:
+        """Wheels in a container that may see credentials and runs no code of a distribution."""
         image = self._engine.ensure(self._engine.native(target), listen)
         python = python_of(target)
         in_memory = _unpacked(rooms.values()) < self._engine.memory * _MOST
-        with running(
-            self._engine.client, str(image.id), python=python, cache=CACHE_VOLUME, in_memory=in_memory
-        ) as container:
+        with ExitStack() as stack:
+            pipe = stack.enter_context(opened(self._scratch)) if self._engine.near else None
+            container = stack.enter_context(
+                running(
+                    self._engine.client,
+                    str(image.id),
+                    python=python,
+                    cache=CACHE_VOLUME,
+                    in_memory=in_memory,
+                    lend={_PIPE: pipe.path} | self._handover.loans() if pipe is not None else {},
+                )
+            )
             count = counted(sum(map(len, rooms.values())))
             listen(Event(phase="install", text=f"installing {count} for {target} in the image"))
             container.put(CACHE, [("uv/", 0o755, b"")])
@@ -122,8 +133,10 @@ class DockerBuilder:
             files = [(f"{FILES}/{pin.filename}", 0o400, read_file(pin)) for pin in local]
             folders = _folders(FILES, "tree", *(f"tree/{room_folder(n)}" for n in rooms))
             container.put(WORK, [*folders, *locks, *files])
-            environ = without_indexes(forwarded_without_credentials(self._environ)) | self._settings(f"{CACHE}/uv")
-            binary = self._put_uv(container, python, environ)
+            environ = without_indexes(forwarded_without_credentials(self._environ)) | self._handover.settings(
+                f"{CACHE}/uv"
+            )
+            binary = self._handover.put_uv(container, environ)
             run = partial(container.run, environ=environ, doing="installing in the container")
             urls = [pin.url for pins in rooms.values() for pin in pins if pin.path is None]
             private = None
@@ -132,25 +145,29 @@ class DockerBuilder:
                 command = partial(uv.install_command, room_pylock(room), folder, target, python=python)
                 if run([*binary, *command(offline=True)]).returncode == 0:
                     continue
-                private = private or self._put_credentials(container, urls)
+                private = private or self._handover.put_credentials(container, urls)
                 ran = run([*binary, *command(offline=False)], private=private)
                 if ran.returncode != 0:
-                    stderr = redacted(ran.stderr, self._credentials.secrets(urls))
+                    stderr = redacted(ran.stderr, self._handover.credentials.secrets(urls))
                     raise uv.failure("installing in the container", stderr)
-            yield container
+            yield partial(_read_tree, container, pipe if container.lent else None)
 
     @contextmanager
-    def _sources_built(self, target: Target, sources: Mapping[int, Pin], listen: Listener) -> Iterator[Container]:
-        """A container of the target's own architecture that sees no credentials, because it runs code of others."""
+    def _sources_built(self, target: Target, sources: Mapping[int, Pin], listen: Listener) -> Iterator[ReadTree]:
+        """Builds in a container of the target's own architecture, which sees no credentials: it runs code of others."""
         public = forwarded_without_credentials(self._environ)
         need = f"{', '.join(map(str, sources.values()))} must be built from source for {target}"
         image = self._builder_image(target, listen, need=need, other="choose versions that have wheels")
         python = python_of(target)
         with running(self._engine.client, image, python=python, cache=None) as container:
             container.put(WORK, _folders("tmp", "tree", *(f"tree/{room_folder(n)}" for n in sources)))
-            environ = public | self._settings(f"{WORK}/tmp/uv-cache") | {"TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
-            binary = self._put_uv(container, python, environ)
-            fetch_file = partial(fetch, credentials=self._credentials, tls=tls_context(self._environ))
+            environ = (
+                public
+                | self._handover.settings(f"{WORK}/tmp/uv-cache")
+                | {"TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
+            )
+            binary = self._handover.put_uv(container, environ)
+            fetch_file = partial(fetch, credentials=self._handover.credentials, tls=tls_context(self._environ))
             for room, pin in sources.items():
                 listen(Event(phase="build", text=f"building {pin} from source"))
                 source = build_input(pin, self._environ, fetch=fetch_file)
@@ -160,7 +177,7 @@ class DockerBuilder:
                 ran = container.run(argv, environ=environ | build_environment(pin), doing=f"building {pin}")
                 if ran.returncode != 0:
                     raise _build_failure(pin, ran.stderr)
-            yield container
+            yield partial(_read_tree, container, None)
 
     def cancel(self) -> None:
         with engine_errors("removing containers"):
@@ -209,52 +226,10 @@ class DockerBuilder:
             base,
             target,
             recipe=self._recipe,
-            ca_bundle=self._ca_bundle or b"",
+            ca_bundle=self._handover.ca_bundle or b"",
             proxies={name: value for name, value in public.items() if name.lower().endswith("_proxy")},
             listen=listen,
         )
-
-    def _put_uv(self, container: Container, python: str, environ: Mapping[str, str]) -> list[str]:
-        """The command that runs uv in the container: this machine's binary where it fits, else one from the index.
-
-        The certificates that the environment names go in first.
-        """
-        if self._ca_bundle is not None:
-            container.put(WORK, [(_CA_BUNDLE, 0o444, self._ca_bundle)])
-        if sys.platform == "linux" and ARCHITECTURES.get(platform.machine()) == self._engine.architecture:
-            container.put(WORK, [(_UV, 0o555, self._uv.read_bytes())])
-            return [f"{WORK}/{_UV}"]
-        container.put(WORK, _folders("uv-wheel"))
-        pip = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-deps"]
-        argv = [*pip, "--target", f"{WORK}/uv-wheel", f"uv=={self._uv_version}"]
-        ran = container.run(argv, environ=environ, doing="installing uv in the container")
-        if ran.returncode != 0:
-            raise MachineError(f"uv cannot be installed in the container:\n{last_lines(ran.stderr)}")
-        return [f"{WORK}/uv-wheel/bin/uv"]
-
-    def _put_credentials(self, container: Container, urls: Sequence[str]) -> str:
-        """Hand over what uv needs to be let in where these files are; gives the path for ``Container.run``."""
-        environ = proxies_with_credentials(self._environ)
-        environ["UV_INDEX"] = " ".join(self._credentials.indexes(urls))
-        certificate = read_client_certificate(self._environ)
-        if certificate is not None:
-            environ[CLIENT_CERTIFICATE] = container.put_private("client.pem", certificate)
-        return container.put_private("environ.json", json.dumps(environ).encode())
-
-    @cached_property
-    def _credentials(self) -> Credentials:
-        return self._read_credentials()
-
-    def _settings(self, cache: str) -> dict[str, str]:
-        """What uv needs to know in a container besides what the caller's environment says."""
-        settings = {"UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy", "HOME": "/tmp", "NO_COLOR": "1"}
-        if self._ca_bundle is not None:
-            settings |= {"SSL_CERT_FILE": f"{WORK}/{_CA_BUNDLE}", "PIP_CERT": f"{WORK}/{_CA_BUNDLE}"}
-        return settings
-
-    @cached_property
-    def _ca_bundle(self) -> bytes | None:
-        return read_trusted(self._environ)
 
 
 def _unpacked(rooms: Iterable[Sequence[Pin]]) -> int:
@@ -262,9 +237,16 @@ def _unpacked(rooms: Iterable[Sequence[Pin]]) -> int:
     return sum(_GROWTH * (pin.size or _LARGE) for pins in rooms for pin in pins)
 
 
-def _files(containers: Sequence[Container], *, rooms: int) -> Iterator[InstalledFile]:
-    for container in containers:
-        yield from read_installed(container.get(_TREE), rooms=rooms)
+def _read_tree(container: Container, pipe: Pipe | None, *, rooms: int) -> Iterator[InstalledFile]:
+    """What was installed, through the pipe where it has two ends, else as the engine sends it."""
+    if pipe is not None:
+        argv = sender(container.python, _TREE, _PIPE)
+        try:
+            yield from read_sent(pipe, partial(container.run, argv, environ={}, doing=_READING), rooms=rooms)
+            return
+        except Unreachable as why:
+            log.debug("read through the engine: %s", why)
+    yield from read_installed(container.get(_TREE), rooms=rooms)
 
 
 def _folders(*names: str) -> list[TreeFile]:

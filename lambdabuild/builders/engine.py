@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -64,6 +65,12 @@ class Engine:
         """Bytes of memory of the engine's machine."""
         with engine_errors("asking the engine for its memory"):
             return int(self.client.info()["MemTotal"])
+
+    @property
+    def near(self) -> bool:
+        """Whether it may run on this machine's own kernel, as far as that is known without trying."""
+        host = self._environ.get("DOCKER_HOST") or "unix://"
+        return sys.platform == "linux" and host.startswith("unix://")
 
     def native(self, target: Target) -> Target:
         """The runtime on the engine's own architecture, which runs without emulation."""

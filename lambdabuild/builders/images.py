@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import docker
 import docker.errors
 
-from lambdabuild.builders.container import LABEL, engine_errors
+from lambdabuild.builders.container import engine_errors
+from lambdabuild.builders.ownership import LABEL
 from lambdabuild.builders.tar import write_tar
 from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Event, Listener

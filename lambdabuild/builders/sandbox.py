@@ -17,9 +17,11 @@ from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from lambdabuild.builders.container import Ran, engine_errors, execute, memory_volume, owner_labels, remove, sleeper
+from lambdabuild.builders.container import engine_errors, memory_volume, sleeper
 from lambdabuild.builders.engine import Engine, python_of
+from lambdabuild.builders.execution import Ran, execute
 from lambdabuild.builders.images import image_digest
+from lambdabuild.builders.ownership import owner_labels, remove
 from lambdabuild.errors import MachineError, PolicyError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import stat
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from lambdabuild.builders.base import InstalledFile, room_folder
@@ -25,29 +26,37 @@ def write_tar(out: IO[bytes], files: Iterable[tuple[str, int, bytes]], *, owner:
 def read_installed(chunks: Iterable[bytes], *, rooms: int) -> Iterator[InstalledFile]:
     """The regular files of a tar stream whose top folder holds the rooms.
 
-    Raises PolicyError for anything that a wheel cannot hold or an archive may not: links, devices, pipes, paths that
-    leave the room, names that are not UTF-8. Raises MachineError for a stream that ends early.
+    Raises what ``installed_file`` raises, and MachineError for a stream that ends early.
     """
     try:
         with tarfile.open(fileobj=_Reader(chunks), mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
-            yield from _files(archive, {room_folder(room): room for room in range(rooms)})
+            yield from _files(archive, rooms)
     except tarfile.TarError as error:
         raise MachineError(f"the installed tree cannot be read to its end: {error}") from error
 
 
-def _files(archive: tarfile.TarFile, numbers: Mapping[str, int]) -> Iterator[InstalledFile]:
+def installed_file(name: str, mode: int, content: bytes, *, rooms: int) -> InstalledFile:
+    """A file of a tree, at a path that begins with the folder of a room.
+
+    Raises PolicyError for anything that a wheel cannot hold or an archive may not: links, devices, pipes, paths that
+    leave the room, names that are not UTF-8.
+    """
+    folder, _, path = name.partition("/")
+    room = next((room for room in range(rooms) if room_folder(room) == folder), None)
+    if room is None or not stat.S_ISREG(mode):
+        raise PolicyError(f"{name!r} in the installed tree is not a regular file of a distribution")
+    check_path(path)
+    return InstalledFile(room=room, path=path, executable=bool(mode & 0o100), content=content)
+
+
+def _files(archive: tarfile.TarFile, rooms: int) -> Iterator[InstalledFile]:
     for info in archive:
         if info.isdir():
             continue
-        _, _, below = info.name.partition("/")
-        folder, _, path = below.partition("/")
-        if not info.isreg() or folder not in numbers:
-            raise PolicyError(f"{info.name!r} in the installed tree is not a regular file of a distribution")
-        check_path(path)
-        file = archive.extractfile(info)
-        if file is None:
-            raise PolicyError(f"{info.name!r} in the installed tree has no content")
-        yield InstalledFile(room=numbers[folder], path=path, executable=bool(info.mode & 0o100), content=file.read())
+        _, _, name = info.name.partition("/")
+        file = archive.extractfile(info) if info.isreg() else None
+        kind = stat.S_IFREG if file is not None else 0
+        yield installed_file(name, kind | info.mode, file.read() if file is not None else b"", rooms=rooms)
 
 
 class _Reader(io.RawIOBase):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache, partial
@@ -164,7 +165,7 @@ def _machines(
     host = partial(_host_builder, binary, environ, cache, credentials)
     image = _image(environ, config)
     engine = lru_cache(maxsize=1)(partial(_engine, image, environ))
-    docker = partial(_docker_builder, engine, binary, version, environ, credentials)
+    docker = partial(_docker_builder, engine, binary, version, environ, scratch=cache.scratch, credentials=credentials)
     auto = partial(AutoBuilder, docker=docker, host=host, place=place_of(image, environ), notice=console.notice)
     builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
     return Machines(
@@ -225,6 +226,8 @@ def _docker_builder(
     binary: Path,
     version: str,
     environ: Mapping[str, str],
+    *,
+    scratch: Callable[[], AbstractContextManager[Path]],
     credentials: Callable[[], Credentials],
 ) -> Builder:
     from lambdabuild.builders.docker import DockerBuilder
@@ -235,5 +238,11 @@ def _docker_builder(
         if file.is_file()
     }
     return DockerBuilder(
-        engine=engine(), uv=binary, uv_version=version, environ=environ, recipe=recipe, credentials=credentials
+        engine=engine(),
+        uv=binary,
+        uv_version=version,
+        environ=environ,
+        recipe=recipe,
+        scratch=scratch,
+        credentials=credentials,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import pytest
 
-from lambdabuild.builders.container import LABEL
+from lambdabuild.builders.ownership import LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
 

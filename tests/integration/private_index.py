@@ -23,7 +23,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import docker
 import docker.errors
 
-from lambdabuild.builders.container import LABEL
+from lambdabuild.builders.ownership import LABEL
 from tests.wheels import wheel
 
 MARK = "c4n4ry"

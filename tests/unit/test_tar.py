@@ -95,7 +95,8 @@ def test_rooms_folders_and_files(format: int, size: int) -> None:
 def test_what_no_wheel_holds(bad: tuple[tarfile.TarInfo, bytes]) -> None:
     with pytest.raises(PolicyError) as caught:
         read(stream(entry("tree/room-0/fine"), bad))
-    assert str(caught.value) == f"{bad[0].name!r} in the installed tree is not a regular file of a distribution"
+    below = bad[0].name.partition("/")[2]
+    assert str(caught.value) == f"{below!r} in the installed tree is not a regular file of a distribution"
 
 
 @pytest.mark.parametrize("path", ["../a", "b/../../a", "/etc/passwd", "", "a\\b", "a\nb", "caf\udce9.py"])

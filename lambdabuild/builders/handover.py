@@ -1,0 +1,94 @@
+"""What a container is handed besides what it installs: uv, certificates, settings, and credentials where needed."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from lambdabuild.builders.container import WORK, Container
+from lambdabuild.builders.engine import ARCHITECTURES, Engine
+from lambdabuild.builders.images import last_lines
+from lambdabuild.builders.secrets import read_client_certificate, read_trusted
+from lambdabuild.errors import MachineError
+from lambdabuild.model.credentials import Credentials
+from lambdabuild.model.forwarding import CLIENT_CERTIFICATE, proxies_with_credentials
+
+_CA_BUNDLE = "ca-bundle.pem"
+_LENT_UV = "/lambdabuild/uv"
+
+
+class Handover:
+    """Hands over from this machine and its environment."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        uv: Path,
+        uv_version: str,
+        environ: Mapping[str, str],
+        credentials: Callable[[], Credentials],
+    ) -> None:
+        self._engine = engine
+        self._uv = uv
+        self._uv_version = uv_version
+        self._environ = environ
+        self._read_credentials = credentials
+
+    def loans(self) -> dict[str, Path]:
+        """Files that ``put_uv`` need not copy where they can be lent to the container, by path there."""
+        return {_LENT_UV: self._uv.resolve()} if self._uv_fits() else {}
+
+    def put_uv(self, container: Container, environ: Mapping[str, str]) -> list[str]:
+        """The command that runs uv in the container: this machine's binary where it fits, else one from the index.
+
+        The certificates that the environment names go in first.
+        """
+        if self.ca_bundle is not None:
+            container.put(WORK, [(_CA_BUNDLE, 0o444, self.ca_bundle)])
+        if self._uv_fits():
+            # A machine's policy (SELinux) may keep a container from running what it was lent.
+            if container.lent and container.run([_LENT_UV, "--version"], environ={}, doing="trying uv").returncode == 0:
+                return [_LENT_UV]
+            container.put(WORK, [("uv", 0o555, self._uv.read_bytes())])
+            return [f"{WORK}/uv"]
+        container.put(WORK, [("uv-wheel/", 0o700, b"")])
+        pip = [container.python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-deps"]
+        argv = [*pip, "--target", f"{WORK}/uv-wheel", f"uv=={self._uv_version}"]
+        ran = container.run(argv, environ=environ, doing="installing uv in the container")
+        if ran.returncode != 0:
+            raise MachineError(f"uv cannot be installed in the container:\n{last_lines(ran.stderr)}")
+        return [f"{WORK}/uv-wheel/bin/uv"]
+
+    def put_credentials(self, container: Container, urls: Sequence[str]) -> str:
+        """Hand over what uv needs to be let in where these files are; gives the path for ``Container.run``."""
+        environ = proxies_with_credentials(self._environ)
+        environ["UV_INDEX"] = " ".join(self.credentials.indexes(urls))
+        certificate = read_client_certificate(self._environ)
+        if certificate is not None:
+            environ[CLIENT_CERTIFICATE] = container.put_private("client.pem", certificate)
+        return container.put_private("environ.json", json.dumps(environ).encode())
+
+    def settings(self, cache: str) -> dict[str, str]:
+        """What uv needs to know in a container besides what the caller's environment says."""
+        settings = {"UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy", "HOME": "/tmp", "NO_COLOR": "1"}
+        if self.ca_bundle is not None:
+            settings |= {"SSL_CERT_FILE": f"{WORK}/{_CA_BUNDLE}", "PIP_CERT": f"{WORK}/{_CA_BUNDLE}"}
+        return settings
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        return self._read_credentials()
+
+    @cached_property
+    def ca_bundle(self) -> bytes | None:
+        """What the environment trusts besides the usual certificates, in PEM."""
+        return read_trusted(self._environ)
+
+    def _uv_fits(self) -> bool:
+        """Whether this machine's uv runs on the engine's."""
+        return sys.platform == "linux" and ARCHITECTURES.get(platform.machine()) == self._engine.architecture
