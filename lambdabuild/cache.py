@@ -147,7 +147,7 @@ class Cache:
                 f"{segment.name} {segment.version} cannot be written to the cache {self.root}: {error.strerror}",
                 hint="free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk",
             ) from error
-        stored = self.find(key)
+        stored = self.find(key, whole=False)  # what was hashed while it was written
         if stored is None:
             raise MachineError(f"{path} did not read back as it was written", hint="check the disk")
         return stored

@@ -12,7 +12,6 @@ import hashlib
 import stat
 import struct
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -52,7 +51,7 @@ def pack(path: str, mode: int, content: bytes) -> Member:
         path=path,
         mode=mode,
         size=len(content),
-        crc32=zlib.crc32(content),
+        crc32=deflate.crc32(content),
         sha256=hashlib.sha256(content).hexdigest(),
         method=method,
         compressed_size=len(data),

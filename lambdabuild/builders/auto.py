@@ -1,10 +1,10 @@
-"""The builder that nobody has to choose: Docker where it can build for the target, otherwise the host."""
+"""The builder that nobody has to choose: Docker where it can build for the target, otherwise the host, where it may."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from lambdabuild.builders.base import Builder, Image, Installation, Kind, Outcome, Transformation
@@ -19,26 +19,44 @@ if TYPE_CHECKING:
 
 
 class AutoBuilder:
-    """Decides when it is first needed, and tells why when it is not Docker."""
+    """Decides when it is first needed, and tells why when it is not Docker; until then nothing of Docker is loaded."""
 
     def __init__(
-        self, *, docker: Callable[[], Builder], host: Callable[[], Builder], place: str, notice: Callable[[str], None]
+        self,
+        *,
+        docker: Callable[[], Builder],
+        host: Callable[[], Builder] | None,
+        place: str,
+        notice: Callable[[str], None],
     ) -> None:
-        """``place`` is that of the builder that ``docker`` makes."""
-        self._docker = docker
+        """``place`` is that of the builder that ``docker`` makes; without ``host`` it has to be Docker."""
+        self._make_docker = docker
         self._host = host
         self._notice = notice
         self._place = place
+        self._docker: Builder | None = None
         self._chosen: Builder | None = None
-        self._deciding = Lock()
+        self._making, self._deciding = Lock(), Lock()
 
     @property
     def name(self) -> str:
-        return self._chosen.name if self._chosen is not None else "auto"
+        if self._chosen is not None:
+            return self._chosen.name
+        return "docker" if self._host is None else "auto"
 
     @property
     def place(self) -> str:
-        return f"auto {self._place}"
+        return self._place if self._host is None else f"auto {self._place}"
+
+    def make_ready(self) -> None:
+        # Loading what speaks to an engine takes longer than connecting; who ends early does not wait for either.
+        Thread(target=lambda: self._get_docker().make_ready(), name="connect", daemon=True).start()
+
+    def _get_docker(self) -> Builder:
+        with self._making:
+            if self._docker is None:
+                self._docker = self._make_docker()
+            return self._docker
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         with self._deciding:
@@ -47,10 +65,12 @@ class AutoBuilder:
         return self._chosen.image(target, listen=listen)
 
     def _decide(self, target: Target, listen: Listener) -> Image | None:
-        docker = self._docker()
+        docker = self._get_docker()
         try:
             image = docker.image(target, listen=listen)
         except MachineError as error:
+            if self._host is None:
+                raise
             self._notice(
                 f"building on this machine, not in the Lambda image: {error.message}\n"
                 "  The same wheels give the same bytes; source distributions cannot be built this way."

@@ -100,6 +100,9 @@ class Builder(Protocol):
     def place(self) -> str:
         """What decides where it installs and in which image, as far as it is known without looking."""
 
+    def make_ready(self) -> None:
+        """Begin, beside what follows, what any installation needs first; what fails tells so when it is needed."""
+
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         """The image that installations for the target run in, made ready; None where there is no container.
 

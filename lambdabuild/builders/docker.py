@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -85,6 +85,10 @@ class DockerBuilder:
     def place(self) -> str:
         return self._engine.place
 
+    def make_ready(self) -> None:
+        with suppress(MachineError):
+            _ = self._engine.client
+
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         # Wheels are unpacked on the engine's own architecture for any target, without emulation.
         return self._engine.describe(self._engine.native(target), listen)
@@ -125,28 +129,27 @@ class DockerBuilder:
             )
             count = counted(sum(map(len, rooms.values())))
             listen(Event(phase="install", text=f"installing {count} for {target} in the image"))
-            container.put(CACHE, [("uv/", 0o755, b"")])
             locks = [
                 (room_pylock(n), 0o400, uv.format_pylock(pins, folder=FILES).encode()) for n, pins in rooms.items()
             ]
             local = {pin for pins in rooms.values() for pin in pins if pin.path is not None}
             files = [(f"{FILES}/{pin.filename}", 0o400, read_file(pin)) for pin in local]
             folders = _folders(FILES, "tree", *(f"tree/{room_folder(n)}" for n in rooms))
-            container.put(WORK, [*folders, *locks, *files])
-            environ = without_indexes(forwarded_without_credentials(self._environ)) | self._handover.settings(
-                f"{CACHE}/uv"
-            )
-            binary = self._handover.put_uv(container, environ)
-            run = partial(container.run, environ=environ, doing="installing in the container")
+            container.put(WORK, [*folders, *locks, *files, *self._handover.files()])
+            environ = without_indexes(forwarded_without_credentials(self._environ))
+            inside = self._handover.uv(container, environ | self._handover.settings(f"{CACHE}/uv"))
+            run = partial(inside.run, doing="installing in the container")
             urls = [pin.url for pins in rooms.values() for pin in pins if pin.path is None]
             private = None
             for room in rooms:
                 folder = f"{_TREE}/{room_folder(room)}"
                 command = partial(uv.install_command, room_pylock(room), folder, target, python=python)
-                if run([*binary, *command(offline=True)]).returncode == 0:
+                if run(command(offline=True)).returncode == 0:
                     continue
-                private = private or self._handover.put_credentials(container, urls)
-                ran = run([*binary, *command(offline=False)], private=private)
+                if private is None:
+                    container.put(CACHE, _folders("uv"))  # a new volume has none, where that attempt fails
+                    private = self._handover.put_credentials(container, urls)
+                ran = run(command(offline=False), private=private)
                 if ran.returncode != 0:
                     stderr = redacted(ran.stderr, self._handover.credentials.secrets(urls))
                     raise uv.failure("installing in the container", stderr)
@@ -160,21 +163,22 @@ class DockerBuilder:
         image = self._builder_image(target, listen, need=need, other="choose versions that have wheels")
         python = python_of(target)
         with running(self._engine.client, image, python=python, cache=None) as container:
-            container.put(WORK, _folders("tmp", "tree", *(f"tree/{room_folder(n)}" for n in sources)))
+            folders = _folders("tmp", "tree", *(f"tree/{room_folder(n)}" for n in sources))
+            container.put(WORK, [*folders, *self._handover.files()])
             environ = (
                 public
                 | self._handover.settings(f"{WORK}/tmp/uv-cache")
                 | {"TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
             )
-            binary = self._handover.put_uv(container, environ)
+            inside = self._handover.uv(container, environ)
             fetch_file = partial(fetch, credentials=self._handover.credentials, tls=tls_context(self._environ))
             for room, pin in sources.items():
                 listen(Event(phase="build", text=f"building {pin} from source"))
                 source = build_input(pin, self._environ, fetch=fetch_file)
                 container.put(WORK, _with_folders((f"source-{room}/{file[0]}", *file[1:]) for file in source.files))
                 folder = f"{_TREE}/{room_folder(room)}"
-                argv = [*binary, *uv.build_command(f"{WORK}/source-{room}/{source.path}", folder, python=python)]
-                ran = container.run(argv, environ=environ | build_environment(pin), doing=f"building {pin}")
+                argv = uv.build_command(f"{WORK}/source-{room}/{source.path}", folder, python=python)
+                ran = inside.run(argv, also=build_environment(pin), doing=f"building {pin}")
                 if ran.returncode != 0:
                     raise _build_failure(pin, ran.stderr)
             yield partial(_read_tree, container, None)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import docker
@@ -35,14 +36,22 @@ class Engine:
         """``image`` is a reference with ``{python}`` and ``{architecture}``."""
         self._template = image
         self._environ = environ
+        self._connecting = Lock()
+        self._client: docker.DockerClient | None = None
 
     @property
     def place(self) -> str:
         """Which engine and which images, as far as they are known without asking."""
         return place_of(self._template, self._environ)
 
-    @cached_property
+    @property
     def client(self) -> docker.DockerClient:
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> docker.DockerClient:
         try:
             client = docker.from_env(timeout=_TIMEOUT)
             client.ping()

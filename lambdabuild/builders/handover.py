@@ -11,14 +11,64 @@ from pathlib import Path
 
 from lambdabuild.builders.container import WORK, Container
 from lambdabuild.builders.engine import ARCHITECTURES, Engine
+from lambdabuild.builders.execution import Ran
 from lambdabuild.builders.images import last_lines
 from lambdabuild.builders.secrets import read_client_certificate, read_trusted
+from lambdabuild.builders.trees import TreeFile
 from lambdabuild.errors import MachineError
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.forwarding import CLIENT_CERTIFICATE, proxies_with_credentials
 
 _CA_BUNDLE = "ca-bundle.pem"
 _LENT_UV = "/lambdabuild/uv"
+_CANNOT_RUN = (126, 127)
+"""How a container's command ends that could not be started."""
+
+
+class UvInside:
+    """uv in one container, put there when it is first run."""
+
+    def __init__(self, container: Container, *, environ: Mapping[str, str], binary: Path | None, version: str) -> None:
+        self._container = container
+        self._environ = environ
+        self._binary = binary
+        self._version = version
+        self._path = _LENT_UV if container.lent and binary is not None else None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        doing: str,
+        also: Mapping[str, str] | None = None,
+        private: str | None = None,
+    ) -> Ran:
+        """Run uv with these arguments, and ``also`` in its environment; ``private`` as in ``Container.run``."""
+        environ = {**self._environ, **(also or {})}
+        if self._path is None:
+            self._path = self._put()
+        try:
+            ran = self._container.run([self._path, *argv], environ=environ, doing=doing, private=private)
+            if self._path != _LENT_UV or ran.returncode not in _CANNOT_RUN:
+                return ran
+        except MachineError:
+            if self._path != _LENT_UV:
+                raise
+        # A machine's policy (SELinux) may keep containers from running what they are lent.
+        self._path = self._put()
+        return self._container.run([self._path, *argv], environ=environ, doing=doing, private=private)
+
+    def _put(self) -> str:
+        if self._binary is not None:
+            self._container.put(WORK, [("uv", 0o555, self._binary.read_bytes())])
+            return f"{WORK}/uv"
+        self._container.put(WORK, [("uv-wheel/", 0o700, b"")])
+        pip = [self._container.python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-deps"]
+        argv = [*pip, "--target", f"{WORK}/uv-wheel", f"uv=={self._version}"]
+        ran = self._container.run(argv, environ=self._environ, doing="installing uv in the container")
+        if ran.returncode != 0:
+            raise MachineError(f"uv cannot be installed in the container:\n{last_lines(ran.stderr)}")
+        return f"{WORK}/uv-wheel/bin/uv"
 
 
 class Handover:
@@ -40,29 +90,17 @@ class Handover:
         self._read_credentials = credentials
 
     def loans(self) -> dict[str, Path]:
-        """Files that ``put_uv`` need not copy where they can be lent to the container, by path there."""
+        """Files that need not be copied where they can be lent to the container, by path there."""
         return {_LENT_UV: self._uv.resolve()} if self._uv_fits() else {}
 
-    def put_uv(self, container: Container, environ: Mapping[str, str]) -> list[str]:
-        """The command that runs uv in the container: this machine's binary where it fits, else one from the index.
+    def files(self) -> list[TreeFile]:
+        """What belongs into the work volume before anything is run: the certificates that the environment names."""
+        return [(_CA_BUNDLE, 0o444, self.ca_bundle)] if self.ca_bundle is not None else []
 
-        The certificates that the environment names go in first.
-        """
-        if self.ca_bundle is not None:
-            container.put(WORK, [(_CA_BUNDLE, 0o444, self.ca_bundle)])
-        if self._uv_fits():
-            # A machine's policy (SELinux) may keep a container from running what it was lent.
-            if container.lent and container.run([_LENT_UV, "--version"], environ={}, doing="trying uv").returncode == 0:
-                return [_LENT_UV]
-            container.put(WORK, [("uv", 0o555, self._uv.read_bytes())])
-            return [f"{WORK}/uv"]
-        container.put(WORK, [("uv-wheel/", 0o700, b"")])
-        pip = [container.python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-deps"]
-        argv = [*pip, "--target", f"{WORK}/uv-wheel", f"uv=={self._uv_version}"]
-        ran = container.run(argv, environ=environ, doing="installing uv in the container")
-        if ran.returncode != 0:
-            raise MachineError(f"uv cannot be installed in the container:\n{last_lines(ran.stderr)}")
-        return [f"{WORK}/uv-wheel/bin/uv"]
+    def uv(self, container: Container, environ: Mapping[str, str]) -> UvInside:
+        """uv in the container: this machine's binary where it fits, else one from the index."""
+        binary = self._uv if self._uv_fits() else None
+        return UvInside(container, environ=environ, binary=binary, version=self._uv_version)
 
     def put_credentials(self, container: Container, urls: Sequence[str]) -> str:
         """Hand over what uv needs to be let in where these files are; gives the path for ``Container.run``."""

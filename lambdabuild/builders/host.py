@@ -60,6 +60,9 @@ class HostBuilder:
         self._scratch = scratch
         self._interpreters: dict[Runtime, tuple[Path, str]] = {}
 
+    def make_ready(self) -> None:
+        pass
+
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         return None
 

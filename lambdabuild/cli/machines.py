@@ -166,8 +166,13 @@ def _machines(
     image = _image(environ, config)
     engine = lru_cache(maxsize=1)(partial(_engine, image, environ))
     docker = partial(_docker_builder, engine, binary, version, environ, scratch=cache.scratch, credentials=credentials)
-    auto = partial(AutoBuilder, docker=docker, host=host, place=place_of(image, environ), notice=console.notice)
-    builders: dict[str, Callable[[], Builder]] = {"auto": auto, "docker": docker, "host": host}
+    auto = partial(AutoBuilder, docker=docker, place=place_of(image, environ), notice=console.notice)
+    builders: dict[str, Callable[[], Builder]] = {
+        "auto": partial(auto, host=host),
+        "docker": partial(auto, host=None),
+        "host": host,
+    }
+    builder = builders[options.builder]()
     return Machines(
         resolver=Resolver(
             project=project,
@@ -177,8 +182,9 @@ def _machines(
             runtimes=configfile.read_runtimes(),
             cache=cache,
             upgrade=options.upgrade,
+            asking=builder.make_ready,
         ),
-        builder=builders[options.builder](),
+        builder=builder,
         cache=cache,
         listen=console.listen,
         sandboxes=partial(_sandboxes, engine, console.listen),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Resolver:
     cache: Cache
     upgrade: bool
     """Resolve requirements that are not pinned anew, though they did not change."""
+    asking: Callable[[], None] = lambda: None
+    """Called before uv is asked what the cache does not tell: what it answers may have to be installed."""
 
     def lock(self) -> None:
         """``uv lock``: writes uv.lock when it is missing or stale, and nothing otherwise."""
@@ -100,6 +102,7 @@ class Resolver:
         known = None if key is None else self.cache.find_text("exports", key)
         if known is not None:
             return known
+        self.asking()
         done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ)
         if done.returncode != 0:
             raise self._lock_error(done.stderr, script) or uv.failure("reading the lock (uv export)", done.stderr)
@@ -128,6 +131,7 @@ class Resolver:
         if known is not None and known.startswith(self._stamp(known)):
             return known
         argv = (*uv.compile_command(file, target), *(("--refresh",) if self.upgrade else ()))
+        self.asking()
         done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ, stdin=stdin)
         if done.returncode != 0:
             raise uv.failure(f"resolving {what}", done.stderr)

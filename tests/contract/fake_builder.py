@@ -55,6 +55,9 @@ class FakeBuilder(Builder):
         self.cancelled = 0
         """Installations whose context was not left."""
 
+    def make_ready(self) -> None:
+        pass
+
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         return self._image
 
