@@ -1,7 +1,7 @@
 """What ``builders.base.Builder`` promises, asked of every builder, the fake included.
 
-A builder is added with a function that makes its ``Place`` and an entry in ``PLACES`` and ``SERVE_HOST``, which for
-containers is an address that they reach. One that needs a Docker Engine is marked: ``pytest.param(…, marks=engine)``.
+A builder is added with a function that makes its ``Place`` and an entry in ``PLACES``. Docker is there twice: near, where
+the installed files come through a pipe, and far, where the engine sends them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ import os
 import platform
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import docker
 import pytest
 
 from lambdabuild.builders.base import (
@@ -29,7 +32,10 @@ from lambdabuild.builders.base import (
     Transformed,
     Untransformed,
 )
+from lambdabuild.builders.docker import DockerBuilder
+from lambdabuild.builders.engine import Engine
 from lambdabuild.builders.host import HostBuilder
+from lambdabuild.builders.ownership import LABEL, owner_labels
 from lambdabuild.errors import BuildError, MachineError, PolicyError
 from lambdabuild.model.events import Event, ignore
 from lambdabuild.model.requirements import Pin
@@ -113,17 +119,66 @@ def host_place(index: Index, folder: Path) -> Place:
     )
 
 
-PLACES = {"fake": fake_place, "host": host_place}
-"""Makers of places by name; each is given the index at ``SERVE_HOST`` and a folder of its own."""
-SERVE_HOST = dict.fromkeys(PLACES, ("127.0.0.1", "127.0.0.1"))
-"""For each place the address that the index is bound to, and the one that the builder reaches it at."""
+class Far(Engine):
+    """An engine that nothing is lent to."""
+
+    near = False
 
 
-@pytest.fixture(params=["fake", "host"])
+def docker_place(index: Index, folder: Path, kind: type[Engine] = Engine) -> Place:
+    template = os.environ.get("LAMBDABUILD_TEST_IMAGE")
+    if not template:
+        pytest.fail("LAMBDABUILD_TEST_IMAGE is not set: run scripts/test, or leave these out with -m 'not engine'")
+    environ = {"HOME": str(folder), "UV_HTTP_RETRIES": "0"}
+    engine = kind(image=template, environ=environ)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+
+    @contextmanager
+    def scratch_folder() -> Iterator[Path]:
+        with TemporaryDirectory(dir=scratch) as made:
+            yield Path(made)
+
+    def left() -> list[str]:
+        for thread in threading.enumerate():
+            if thread.name.startswith("remove "):
+                thread.join()
+        filters = {"label": f"{LABEL}.owner={owner_labels()[f'{LABEL}.owner']}"}
+        made = [*engine.client.containers.list(all=True, filters=filters), *engine.client.volumes.list(filters=filters)]
+        return [path.name for path in scratch.iterdir()] + [str(one.name) for one in made]
+
+    builder = DockerBuilder(
+        engine=engine, uv=find_binary(), uv_version="0", environ=environ, recipe={}, scratch=scratch_folder
+    )
+    return Place(builder=builder, index=index, phase="installing in the container", left=left)
+
+
+PLACES = {
+    "fake": fake_place,
+    "host": host_place,
+    "docker": docker_place,
+    "docker far": partial(docker_place, kind=Far),
+}
+"""Makers of places by name; each is given the index at an address that it reaches, and a folder of its own."""
+NEEDS_NO_ENGINE = ("fake", "host")
+EVERY = [name if name in NEEDS_NO_ENGINE else pytest.param(name, marks=pytest.mark.engine) for name in PLACES]
+
+
+def served_at(name: str) -> str:
+    """An address of this machine that the builder reaches."""
+    if name in NEEDS_NO_ENGINE:
+        return "127.0.0.1"
+    client = docker.from_env()
+    try:
+        return str(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+    finally:
+        client.close()
+
+
+@pytest.fixture(params=EVERY)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    bind, host = SERVE_HOST[request.param]
     with ExitStack() as stack:
-        index = stack.enter_context(Index(bind=bind, host=host))
+        index = stack.enter_context(Index(host=served_at(request.param)))
         made = PLACES[request.param](index, tmp_path)
         yield made
         assert made.left() == []
@@ -187,7 +242,7 @@ def test_rooms_are_kept_apart(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("python", "architecture", "platform"), [("3.14", "arm64", "aarch64"), ("3.10", "x86_64", "x86_64")]
+    ("python", "architecture", "platform"), [("3.14", "arm64", "aarch64"), ("3.11", "x86_64", "x86_64")]
 )
 def test_wheels_for_other_machines(place: Place, python: str, architecture: str, platform: str) -> None:
     interpreter = "cp" + python.replace(".", "")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from threading import Event
+
+import pytest
+
 from lambdabuild.builders.auto import AutoBuilder
 from lambdabuild.builders.base import Builder, Image, Installation, Transformation, Untransformed
 from lambdabuild.errors import MachineError
@@ -33,16 +37,28 @@ class Absent(Docker):
         raise MachineError("no Docker Engine answers", hint="start Docker")
 
 
+class Slow(Docker):
+    """An engine to which it takes a while to connect: until it may."""
+
+    def __init__(self) -> None:
+        super().__init__({}, image=IMAGE)
+        self.may, self.connected = Event(), Event()
+
+    def make_ready(self) -> None:
+        assert self.may.wait(60)
+        self.connected.set()
+
+
 class Offered:
     """An auto builder, what it makes and what it tells."""
 
-    def __init__(self, docker: FakeBuilder) -> None:
+    def __init__(self, docker: FakeBuilder, *, hosted: bool = True) -> None:
         self.docker, self.host = docker, Host({PIN.url: ONE})
         self.made: list[str] = []
         self.notices: list[str] = []
         self.auto = AutoBuilder(
             docker=lambda: self._make(self.docker),
-            host=lambda: self._make(self.host),
+            host=(lambda: self._make(self.host)) if hosted else None,
             place="docker here",
             notice=self.notices.append,
         )
@@ -60,6 +76,26 @@ def test_nothing_is_made_before_it_is_needed() -> None:
     offered = Offered(Docker({}))
     assert (offered.auto.name, offered.auto.place) == ("auto", "auto docker here")
     assert offered.made == []
+
+
+def test_where_it_has_to_be_docker() -> None:
+    offered = Offered(Absent({}), hosted=False)
+    assert (offered.auto.name, offered.auto.place) == ("docker", "docker here")
+    assert offered.made == []
+    with pytest.raises(MachineError, match="^no Docker Engine answers"):
+        offered.auto.image(target(), listen=ignore)
+    assert (offered.made, offered.notices) == (["docker"], [])
+
+
+def test_connecting_beside_what_follows() -> None:
+    engine = Slow()
+    offered = Offered(engine)
+    offered.auto.make_ready()
+    assert offered.auto.image(target(), listen=ignore) == IMAGE
+    assert offered.made == ["docker"]
+    assert not engine.connected.is_set()
+    engine.may.set()
+    assert engine.connected.wait(60)
 
 
 def test_an_engine_that_answers() -> None:
