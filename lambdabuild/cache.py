@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from lambdabuild.errors import MachineError
@@ -69,20 +70,29 @@ class Cache:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A temporary folder on the cache's disk, removed at the end; what killed builds left is removed first."""
+        """A temporary folder on the cache's disk; what killed builds left is removed first.
+
+        It is removed in a thread of its own, beside what follows the ``with`` block.
+        """
         for lock in self.version.glob(f"{_SCRATCH}*.lock"):
             if not is_held(lock):
                 shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
                 lock.unlink(missing_ok=True)
         folder = self.version / f"{_SCRATCH}{os.urandom(8).hex()}"
         lock = folder.with_suffix(".lock")
-        with held(lock):
-            try:
-                folder.mkdir()
-                yield folder
-            finally:
+        holding = ExitStack()
+        holding.enter_context(held(lock))
+
+        def remove() -> None:
+            with holding:
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink(missing_ok=True)
+
+        try:
+            folder.mkdir()
+            yield folder
+        finally:
+            Thread(target=remove, name=f"remove {folder.name}").start()
 
     def in_use(self, *, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
         """For as long as entries that were found are read: nothing is removed from the cache."""

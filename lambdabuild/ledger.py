@@ -78,6 +78,13 @@ def adopt(taken: Mapping[str, list[Any]]) -> None:
         ledger.adopt(taken)
 
 
+def written(path: str | os.PathLike[str], sha256: str) -> dict[str, list[Any]]:
+    """What a ledger takes of a file that was just written with content of this sha256, without reading it."""
+    name, now = os.fspath(path), time.time_ns()
+    looks = _look(name)
+    return {name: [_settled(looks, now), f"{sha256} {looks[-1] & 0o100}" if looks else ""]}
+
+
 @contextmanager
 def recording() -> Iterator[Ledger]:
     """A ledger of all that is noted in the ``with`` block."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from lambdabuild.errors import PolicyError
 from lambdabuild.model.events import Listener
+from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
@@ -144,6 +147,20 @@ def place_of(image: str, environ: Mapping[str, str]) -> str:
 def room_folder(room: int) -> str:
     """The folder name of a room."""
     return f"room-{room}"
+
+
+def installed_file(name: str, mode: int, content: bytes, *, rooms: int) -> InstalledFile:
+    """A file of a tree, at a path that begins with the folder of a room.
+
+    Raises PolicyError for anything that a wheel cannot hold or an archive may not: links, devices, pipes, paths that
+    leave the room, names that are not UTF-8.
+    """
+    folder, _, path = name.partition("/")
+    room = next((room for room in range(rooms) if room_folder(room) == folder), None)
+    if room is None or not stat.S_ISREG(mode):
+        raise PolicyError(f"{name!r} in the installed tree is not a regular file of a distribution")
+    check_path(path)
+    return InstalledFile(room=room, path=path, executable=bool(mode & 0o100), content=content)
 
 
 def room_pylock(room: int) -> str:

@@ -46,18 +46,17 @@ def execute(
         container.id, list(argv), environment=dict(environ), user=user, workdir=workdir, stdin=stdin is not None
     )["Id"]
     outputs = {_STDOUT: bytearray(), _STDERR: bytearray()}
-    if stdin is None:
-        for stdout, stderr in api.exec_start(started, stream=True, demux=True):
-            outputs[_STDOUT] += stdout or b""
-            outputs[_STDERR] += stderr or b""
-    else:
-        stream: Any = api.exec_start(started, socket=True)
-        try:
+    stream: Any = api.exec_start(started, socket=True)
+    try:
+        if stdin is not None:
             getattr(stream, "_sock", stream).sendall(stdin)
-            for kind, frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
-                outputs[kind] += frame
-        finally:
-            stream.close()
+        for kind, frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+            outputs[kind] += frame
+    finally:
+        response = getattr(stream, "_response", None)
+        if response is not None:
+            response.close()  # with its connection, which is else left to the garbage collector
+        stream.close()
     code = api.exec_inspect(started)["ExitCode"]
     if code is None or code == _KILLED:
         _explain_death(container)

@@ -17,9 +17,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import BinaryIO
 
-from lambdabuild.builders.base import InstalledFile
+from lambdabuild.builders.base import InstalledFile, installed_file
 from lambdabuild.builders.execution import Ran
-from lambdabuild.builders.tar import installed_file
 from lambdabuild.errors import MachineError
 
 if sys.platform == "linux":

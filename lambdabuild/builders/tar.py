@@ -8,9 +8,8 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from lambdabuild.builders.base import InstalledFile, room_folder
-from lambdabuild.errors import MachineError, PolicyError
-from lambdabuild.model.paths import check_path
+from lambdabuild.builders.base import InstalledFile, installed_file
+from lambdabuild.errors import MachineError
 
 
 def write_tar(out: IO[bytes], files: Iterable[tuple[str, int, bytes]], *, owner: int) -> None:
@@ -33,20 +32,6 @@ def read_installed(chunks: Iterable[bytes], *, rooms: int) -> Iterator[Installed
             yield from _files(archive, rooms)
     except tarfile.TarError as error:
         raise MachineError(f"the installed tree cannot be read to its end: {error}") from error
-
-
-def installed_file(name: str, mode: int, content: bytes, *, rooms: int) -> InstalledFile:
-    """A file of a tree, at a path that begins with the folder of a room.
-
-    Raises PolicyError for anything that a wheel cannot hold or an archive may not: links, devices, pipes, paths that
-    leave the room, names that are not UTF-8.
-    """
-    folder, _, path = name.partition("/")
-    room = next((room for room in range(rooms) if room_folder(room) == folder), None)
-    if room is None or not stat.S_ISREG(mode):
-        raise PolicyError(f"{name!r} in the installed tree is not a regular file of a distribution")
-    check_path(path)
-    return InstalledFile(room=room, path=path, executable=bool(mode & 0o100), content=content)
 
 
 def _files(archive: tarfile.TarFile, rooms: int) -> Iterator[InstalledFile]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from lambdabuild.model.target import Target
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 SDK = frozenset({"boto3", "botocore", "s3transfer"})
 """The parts of the AWS SDK that only work together; every Lambda runtime brings them."""
@@ -47,6 +52,17 @@ def sdk_share(direct: Iterable[str], requires: Mapping[str, tuple[str, ...]], ta
     return SdkShare(frozenset(present - needed.keys()), frozenset(present & needed.keys()))
 
 
+@cache
+def _parse(text: str) -> Requirement | None:
+    """A requirement, read once for all graphs that it is part of; None for one that breaks the rules."""
+    from packaging.requirements import InvalidRequirement, Requirement  # a parser: only where a graph is walked
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement:  # of an old upload; an installer passes over it as well
+        return None
+
+
 class _Graph:
     """Requirements between distributions, for one target."""
 
@@ -56,13 +72,10 @@ class _Graph:
 
     def nodes(self, requirements: Iterable[str], extras: frozenset[str] = frozenset()) -> _Nodes:
         """What requirements ask for, given the extras asked of the distribution that states them."""
-        from packaging.requirements import InvalidRequirement, Requirement  # a parser: only where a graph is walked
-
         nodes: _Nodes = {}
         for text in requirements:
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:  # of an old upload; an installer passes over it as well
+            requirement = _parse(text)
+            if requirement is None:
                 continue
             environments = ({**self._environment, "extra": extra} for extra in ("", *extras))
             if requirement.marker is None or any(map(requirement.marker.evaluate, environments)):

@@ -11,7 +11,7 @@ from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 from lambdabuild.pipeline.order import Machines, Order
-from lambdabuild.pipeline.sidebyside import for_each
+from lambdabuild.pipeline.sidebyside import side_by_side
 from lambdabuild.steps.install import Installed, install
 from lambdabuild.steps.resolve import Resolution
 from lambdabuild.steps.strip import Stripped, strip_symbols
@@ -74,7 +74,9 @@ def install_needs(
             refresh=machines.resolver.upgrade,
         )
 
-    installed = for_each(plan.targets, install_for, cancel=machines.builder.cancel)
+    targets = plan.targets
+    each = side_by_side(targets, install_for, workers=len(targets), cancel=machines.builder.cancel)
+    installed = dict(zip(targets, each, strict=True))
     stripped = {
         target: strip_symbols(
             one.segments, target, builder=machines.builder, cache=machines.cache, listen=machines.listen

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from lambdabuild.ledger import adopt, note, recording
+from lambdabuild.ledger import adopt, written
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, check_zipped, judged
@@ -19,6 +20,7 @@ from lambdabuild.pipeline.drafts import Draft, as_artifact, each_draft, kept_in
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared, prepare
 from lambdabuild.pipeline.reuse import Earlier, Memory, recall, remember, take
+from lambdabuild.pipeline.sidebyside import side_by_side
 from lambdabuild.pipeline.verifybuilt import Verified, verify_built
 from lambdabuild.steps.collect import find_handler
 from lambdabuild.steps.publish import Stage, Written, staging
@@ -70,7 +72,7 @@ def build(order: Order, machines: Machines) -> Report:
     ):
         known = recall(machines.cache, order.output, known=None if waited else known)
         built = _build(order, machines, stage, known if reuses else Memory())
-        stage.commit(built.artifacts, clean=order.clean)
+        stage.commit(built.artifacts, clean=order.clean, vouched=known.vouches)
         if not order.split:
             _remember(built, known, order, machines)
     return _report(built, order, seconds=time.monotonic() - started)
@@ -81,7 +83,8 @@ def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _B
     prepared = prepare(order, machines, memory)
     machines.listen(Event(phase="assemble", text="writing archives"))
     drafts = tuple(each_draft(prepared, order))
-    made = tuple(as_artifact(draft, _written(draft, stage, memory, order), prepared, machines) for draft in drafts)
+    archives = side_by_side(drafts, lambda draft: _write(draft, stage, memory, order), workers=os.cpu_count() or 1)
+    made = tuple(as_artifact(*one, prepared, machines) for one in zip(drafts, archives, strict=True))
     stands = tuple(memory.earlier[one.file] for one in prepared.whole.made if one.file not in prepared.trees)
     for one in stands:
         adopt(one.sources | one.archive)
@@ -101,7 +104,7 @@ def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _B
     )
 
 
-def _written(draft: Draft, stage: Stage, memory: Memory, order: Order) -> Written:
+def _write(draft: Draft, stage: Stage, memory: Memory, order: Order) -> Written:
     """The archive of a draft, which is left where it stands when it would have the same bytes."""
     earlier = memory.earlier.get(draft.file)
     if earlier is not None and earlier.artifact.content_digest == draft.tree.content_digest:
@@ -118,14 +121,12 @@ def _remember(built: _Built, known: Memory, order: Order, machines: Machines) ->
     planned = {one.file: one for one in prepared.plan.made}
     made = []
     for artifact in built.made:
-        with recording() as ledger:
-            note(order.output / artifact.file)
+        archive = written(order.output / artifact.file, artifact.sha256)
         plan = planned[artifact.file]
         inside = plan.bundled if isinstance(plan, FunctionPlan) else ()
         around = plan.attached_layers if isinstance(plan, FunctionPlan) else ()
         read = [taken[one.file] for one in (plan, *inside)]
-        archive = take(ledger)
-        if archive is None or None in read:
+        if None in read:
             continue
         sources = {path: looks for one in read if one is not None for path, looks in one.items()}
         adopt(sources | archive)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lambdabuild import __version__
 from lambdabuild.cache import Cache
 from lambdabuild.ledger import Changed, Glance, Ledger, find_change
 from lambdabuild.model.plan import Plan
@@ -63,6 +64,11 @@ class Memory:
     def stands(self, file: str) -> bool:
         """Whether an archive is what was written."""
         return file in self.earlier and find_change(self.earlier[file].archive, self.glance) is None
+
+    def vouches(self, artifact: Artifact) -> bool:
+        """Whether an artifact, as a manifest tells of it, is the one that is known here and that stands."""
+        known = self.earlier.get(artifact.file)
+        return known is not None and known.artifact.sha256 == artifact.sha256 and self.stands(artifact.file)
 
     def find_standing(self, plan: Plan, fingerprints: Mapping[str, str]) -> frozenset[str]:
         """The archives of a plan that need not be made, as far as is known before any of it is."""
@@ -120,7 +126,8 @@ def take(*ledgers: Ledger) -> Taken | None:
 
 
 def _key(output: Path) -> str:
-    return hashlib.sha256(f"{_FORMAT} {output.resolve()}".encode(errors="surrogateescape")).hexdigest()
+    # Another version may tell of an artifact in another way.
+    return hashlib.sha256(f"{__version__} {_FORMAT} {output.resolve()}".encode(errors="surrogateescape")).hexdigest()
 
 
 def _document(earlier: Earlier) -> dict[str, Any]:

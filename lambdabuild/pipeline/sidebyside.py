@@ -1,4 +1,4 @@
-"""Work for several targets at once: most of it waits for an engine, a network or a disk."""
+"""Work that waits for an engine, a network or a disk, or runs outside of the interpreter, done side by side."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from lambdabuild.model.target import Target
-
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-def for_each(targets: Sequence[Target], work: Callable[[Target], T], *, cancel: Callable[[], None]) -> dict[Target, T]:
-    """What comes of the work for each target.
+def side_by_side(
+    things: Sequence[S], work: Callable[[S], T], *, workers: int, cancel: Callable[[], None] = lambda: None
+) -> list[T]:
+    """What comes of the work for each thing, in their order, with at most so many at once.
 
     When it fails for one, or is interrupted, ``cancel`` makes the others end, they are waited for, and that is raised.
     """
-    if len(targets) < 2:
-        return {target: work(target) for target in targets}
-    with ThreadPoolExecutor(len(targets)) as pool:
-        futures = {target: pool.submit(work, target) for target in targets}
+    if len(things) < 2:
+        return [work(thing) for thing in things]
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, thing) for thing in things]
         try:
-            return {target: future.result() for target, future in futures.items()}
+            return [future.result() for future in futures]
         except BaseException:
             cancel()
             pool.shutdown(cancel_futures=True)

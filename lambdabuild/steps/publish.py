@@ -71,9 +71,12 @@ class Stage:
             shutil.copyfile(self.output / file, self.folder / file)
         self.borrowed.add(file)
 
-    def commit(self, artifacts: Collection[Artifact], *, clean: bool) -> None:
+    def commit(
+        self, artifacts: Collection[Artifact], *, clean: bool, vouched: Callable[[Artifact], bool] = lambda _: False
+    ) -> None:
         """Move the archives that were written to their places, and write the manifest: these artifacts and, unless
-        ``clean``, the earlier ones that still stand. ``clean`` removes the earlier ones.
+        ``clean``, the earlier ones that still stand, of which those that are ``vouched`` for are not read. ``clean``
+        removes the earlier ones.
 
         Raises UsageError, before anything is moved, when a folder stands where an archive goes.
         """
@@ -86,7 +89,7 @@ class Stage:
                     hint="remove it, or choose another folder with --output",
                 )
         earlier = [artifact for artifact in self.earlier if artifact.file not in made]
-        kept = [] if clean else [artifact for artifact in earlier if _stands(self.output, artifact)]
+        kept = [] if clean else [one for one in earlier if vouched(one) or _stands(self.output, one)]
         manifest = self.folder / MANIFEST
         document = manifest_document([*artifacts, *kept], version=__version__)
         manifest.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")

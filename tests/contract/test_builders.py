@@ -1,7 +1,7 @@
 """What ``builders.base.Builder`` promises, asked of every builder, the fake included.
 
-A builder is added with a function that makes its ``Place`` and an entry in ``PLACES``. Docker is there twice: near, where
-the installed files come through a pipe, and far, where the engine sends them.
+A builder is added with a function that makes its ``Place`` and an entry in ``PLACES``. Docker is there twice: near,
+where the installed files come through a pipe, and far, where the engine sends them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import platform
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -45,6 +44,7 @@ from lambdabuild.model.wheels import NoWheel
 from lambdabuild.uv import find_binary
 from tests.contract.fake_builder import PHASE, FakeBuilder, hash_mismatch, unreachable
 from tests.index import Index
+from tests.removals import wait_for_removals
 from tests.samples import RUNTIMES, target
 from tests.wheels import Wheel, wheel
 
@@ -61,6 +61,8 @@ class Place:
     """What the builder calls installing wheels."""
     left: Callable[[], list[str]]
     """What installations have left behind so far."""
+    close: Callable[[], None] = lambda: None
+    """Ends its connections."""
 
     def pins(self, *wheels: Wheel) -> tuple[Pin, ...]:
         """Pins of wheels that the index serves."""
@@ -140,9 +142,7 @@ def docker_place(index: Index, folder: Path, kind: type[Engine] = Engine) -> Pla
             yield Path(made)
 
     def left() -> list[str]:
-        for thread in threading.enumerate():
-            if thread.name.startswith("remove "):
-                thread.join()
+        wait_for_removals()
         filters = {"label": f"{LABEL}.owner={owner_labels()[f'{LABEL}.owner']}"}
         made = [*engine.client.containers.list(all=True, filters=filters), *engine.client.volumes.list(filters=filters)]
         return [path.name for path in scratch.iterdir()] + [str(one.name) for one in made]
@@ -150,7 +150,13 @@ def docker_place(index: Index, folder: Path, kind: type[Engine] = Engine) -> Pla
     builder = DockerBuilder(
         engine=engine, uv=find_binary(), uv_version="0", environ=environ, recipe={}, scratch=scratch_folder
     )
-    return Place(builder=builder, index=index, phase="installing in the container", left=left)
+    return Place(
+        builder=builder,
+        index=index,
+        phase="installing in the container",
+        left=left,
+        close=engine.client.close,
+    )
 
 
 PLACES = {
@@ -180,6 +186,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         index = stack.enter_context(Index(host=served_at(request.param)))
         made = PLACES[request.param](index, tmp_path)
+        stack.callback(made.close)
         yield made
         assert made.left() == []
 
@@ -389,7 +396,7 @@ def compiled(place: Place, *files: tuple[int, str, bytes]) -> dict[tuple[int, st
     given = (Untransformed(room=room, path=path, content=content) for room, path, content in files)
     order = Transformation(kind="compile", target=HERE_TARGET, files=given)
     with place.builder.transform(order, listen=ignore) as outcome:
-        assert outcome.version == platform.python_version()
+        assert outcome.version.startswith(f"{HERE_TARGET.runtime.python}.")
         return {(file.room, file.path): file for file in outcome.files}
 
 

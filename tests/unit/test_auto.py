@@ -82,7 +82,7 @@ def test_where_it_has_to_be_docker() -> None:
     offered = Offered(Absent({}), hosted=False)
     assert (offered.auto.name, offered.auto.place) == ("docker", "docker here")
     assert offered.made == []
-    with pytest.raises(MachineError, match="^no Docker Engine answers"):
+    with pytest.raises(MachineError, match=r"^no Docker Engine answers"):
         offered.auto.image(target(), listen=ignore)
     assert (offered.made, offered.notices) == (["docker"], [])
 

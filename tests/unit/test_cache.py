@@ -15,6 +15,7 @@ import pytest
 from lambdabuild.cache import Cache, default_root
 from lambdabuild.errors import MachineError
 from lambdabuild.model.segment import Segment, Slice
+from tests.removals import wait_for_removals
 from tests.samples import content, member, segment
 from tests.unprivileged import public_folder, run_unprivileged
 
@@ -338,10 +339,12 @@ def test_scratch_folders_are_removed(cache: Cache) -> None:
         assert one.is_relative_to(cache.root)
         (one / "folder").mkdir()
         (one / "folder" / "file").write_text("")
+    wait_for_removals()
     assert sorted(cache.root.rglob("*")) == before
     with pytest.raises(ZeroDivisionError), cache.scratch() as folder:
         (folder / "file").write_text("")
         raise ZeroDivisionError
+    wait_for_removals()
     assert sorted(cache.root.rglob("*")) == before
 
 
@@ -354,6 +357,7 @@ def test_scratch_folders_of_killed_builds_are_removed_by_the_next(cache: Cache) 
     with cache.scratch() as folder:
         left = sorted(path for path in cache.root.rglob("*") if path not in before)
         assert left == [folder, folder.with_suffix(".lock")]
+    wait_for_removals()
     assert sorted(cache.root.rglob("*")) == before
 
 

@@ -167,7 +167,7 @@ def test_a_sender_that_fails(pipe: Pipe) -> None:
     def send() -> Ran:
         raise MachineError("lost the Docker Engine")
 
-    with pytest.raises(MachineError, match="^lost the Docker Engine$"):
+    with pytest.raises(MachineError, match=r"^lost the Docker Engine$"):
         list(pipe.receive(send))
 
 

@@ -1,4 +1,4 @@
-"""pipeline.sidebyside: several targets at once, and what happens when one of them fails."""
+"""pipeline.sidebyside: several things at once, and what happens when one of them fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from lambdabuild.errors import BuildError
 from lambdabuild.model.target import Target
-from lambdabuild.pipeline.sidebyside import for_each
+from lambdabuild.pipeline.sidebyside import side_by_side
 from tests.samples import target
 
 OLD, NEW, ARM = target("3.12"), target("3.13"), target("3.13", "arm64")
@@ -25,16 +25,36 @@ def test_targets_are_worked_on_at_once() -> None:
         meet.wait()
         return str(one)
 
-    assert for_each([OLD, NEW, ARM], work, cancel=never) == {
-        OLD: "python3.12 x86_64",
-        NEW: "python3.13 x86_64",
-        ARM: "python3.13 arm64",
-    }
+    assert side_by_side([OLD, NEW, ARM], work, workers=3, cancel=never) == [
+        "python3.12 x86_64",
+        "python3.13 x86_64",
+        "python3.13 arm64",
+    ]
+
+
+def test_no_more_at_once_than_are_asked_for() -> None:
+    running, most, lock = 0, 0, threading.Lock()
+    pair = threading.Barrier(2, timeout=20)
+
+    def work(_: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        pair.wait()
+        with lock:
+            running -= 1
+        pair.wait()
+
+    side_by_side(range(6), work, workers=2, cancel=never)
+    assert most == 2
 
 
 def test_one_target_needs_no_thread() -> None:
-    assert for_each([OLD], lambda one: threading.current_thread(), cancel=never) == {OLD: threading.current_thread()}
-    assert for_each([], lambda one: one, cancel=never) == {}
+    assert side_by_side([OLD], lambda one: threading.current_thread(), workers=1, cancel=never) == [
+        threading.current_thread()
+    ]
+    assert side_by_side([], lambda one: one, workers=0, cancel=never) == []
 
 
 def test_a_failure_ends_the_others() -> None:
@@ -46,6 +66,6 @@ def test_a_failure_ends_the_others() -> None:
         assert cancelled.wait(20)
 
     with pytest.raises(BuildError) as caught:
-        for_each([OLD, NEW], work, cancel=cancelled.set)
+        side_by_side([OLD, NEW], work, workers=2, cancel=cancelled.set)
     assert caught.value.message == "old cannot be built"
     assert cancelled.is_set()
