@@ -5,18 +5,13 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from lambdabuild import __version__
-from lambdabuild.cli.cache import cache
-from lambdabuild.cli.invoke import invoke
-from lambdabuild.cli.layer import layer
-from lambdabuild.cli.package import package
-from lambdabuild.cli.validate import validate
-from lambdabuild.cli.verify import verify
 from lambdabuild.errors import LambdaBuildError, MachineError, Terminated
 
 _BUG = 5
@@ -24,7 +19,24 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+_COMMANDS = ("layer", "package", "validate", "invoke", "verify", "cache")
+"""Each a module of this package with a command of the same name."""
+
+
+class _Group(click.Group):
+    """Loads a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(f"lambdabuild.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lambdabuild")
 @click.option("-v", "--verbose", is_flag=True, help="Show every command that is run.")
 def cli(verbose: bool) -> None:
@@ -44,14 +56,6 @@ def cli(verbose: bool) -> None:
 
         logging.basicConfig(format="%(message)s", stream=sys.stderr)
         logging.getLogger("lambdabuild").setLevel(logging.DEBUG)
-
-
-cli.add_command(layer)
-cli.add_command(package)
-cli.add_command(validate)
-cli.add_command(invoke)
-cli.add_command(verify)
-cli.add_command(cache)
 
 
 def main() -> NoReturn:
