@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from lambdabuild import configfile
+from lambdabuild.errors import UsageError
 from lambdabuild.ledger import note
 
 _LOCAL = re.compile(r'^source = \{ (?:editable|virtual|directory) = "([^"]*)"', re.MULTILINE)
@@ -32,8 +34,8 @@ def lock_inputs(project: Path, script: Path | None) -> list[str] | None:
 
 
 def settings_inputs(project: Path, environ: Mapping[str, str]) -> list[str]:
-    """Digests of the files that may hold settings of uv's, but for pyproject.toml: the project's, the user's, the
-    system's and the one that is asked for.
+    """Digests of what may hold settings of uv's: the ``tool.uv`` of the project and of folders above it, one of which
+    may be its workspace, and the files of the project, the user, the system and the one that is asked for.
 
     https://docs.astral.sh/uv/concepts/configuration-files/
     """
@@ -43,7 +45,19 @@ def settings_inputs(project: Path, environ: Mapping[str, str]) -> list[str]:
     files += [folder / "uv" / "uv.toml" for folder in (user, *system, Path("/etc"))]
     if environ.get("UV_CONFIG_FILE"):
         files.append(project / environ["UV_CONFIG_FILE"])
-    return [file_digest(path) for path in files]
+    tables = [_uv_table(folder / configfile.PYPROJECT) for folder in (project, *project.parents)]
+    return [*tables, *(file_digest(path) for path in files)]
+
+
+def _uv_table(pyproject: Path) -> str:
+    note(pyproject)
+    if not pyproject.is_file():
+        return ""
+    try:
+        table = configfile.read_toml(pyproject).get("tool", {}).get("uv", {})
+    except UsageError:  # of a folder above, which may be nothing of uv's
+        return file_digest(pyproject)
+    return hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _is_dynamic(pyproject: Path) -> bool:

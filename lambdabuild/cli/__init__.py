@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import sys
 from importlib import import_module
@@ -15,6 +16,8 @@ from lambdabuild import __version__
 from lambdabuild.errors import LambdaBuildError, MachineError, Terminated
 
 _BUG = 5
+_OBJECTS = 100_000
+"""How many objects are made before Python looks for rings among them: a run is short, and makes few."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _INTERRUPTED = 130
 
@@ -61,6 +64,7 @@ def cli(verbose: bool) -> None:
 def main() -> NoReturn:
     """Run the command line and exit with the status of ``errors``."""
     signal.signal(signal.SIGTERM, _terminate)
+    gc.set_threshold(_OBJECTS, 50, 50)
     sys.exit(_run())
 
 

@@ -177,16 +177,16 @@ def _check_handlers(order: Order, memory: Memory) -> None:
 def propose_split(order: Order, machines: Machines) -> tuple[SplitPart, ...]:
     """The layers of the plan as parts that fit the direct upload; nothing is written but the cache."""
     machines.cache.ensure()
-    prepared = prepare(order, machines)
-    return tuple(
-        SplitPart(
-            name=draft.name,
-            zipped_size=zipped_size(draft.tree),
-            unzipped_size=draft.tree.unzipped_size,
-            owners=tuple(sorted(draft.tree.shares())),
+    with machines.cache.in_use():
+        return tuple(
+            SplitPart(
+                name=draft.name,
+                zipped_size=zipped_size(draft.tree),
+                unzipped_size=draft.tree.unzipped_size,
+                owners=tuple(sorted(draft.tree.shares())),
+            )
+            for draft in each_draft(prepare(order, machines), order)
         )
-        for draft in each_draft(prepared, order)
-    )
 
 
 def _zipped(artifacts: Iterable[Artifact], config: ProjectConfig) -> Iterator[Finding]:

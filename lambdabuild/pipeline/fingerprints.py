@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass, replace
@@ -12,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from lambdabuild import __version__
+from lambdabuild.environment import READER
 from lambdabuild.model.facts import Facts, facts_document
 from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
 from lambdabuild.pipeline.acquire import Resolutions
@@ -20,8 +20,6 @@ from lambdabuild.steps.resolve import Resolution
 from lambdabuild.zipformat import COMPRESSOR
 
 _FORMAT = 2
-READER = ".".join(map(str, sys.version_info[:2]))
-"""Which code can be read, and so what evidence is in it, depends on the Python that reads."""
 
 
 def fingerprints_of(

@@ -10,6 +10,7 @@ from typing import Any
 
 from lambdabuild import __version__
 from lambdabuild.cache import Cache
+from lambdabuild.environment import READER
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.ledger import Changed, Glance, adopt, find_change, recording
 from lambdabuild.model.evidence import read_facts
@@ -17,7 +18,7 @@ from lambdabuild.model.facts import Facts, facts_document, merge, parse_facts
 from lambdabuild.model.plan import LayerPlan
 from lambdabuild.model.sources import Sources
 from lambdabuild.pipeline.collecting import reading_code
-from lambdabuild.pipeline.fingerprints import READER, Teller
+from lambdabuild.pipeline.fingerprints import Teller
 from lambdabuild.pipeline.order import Order
 from lambdabuild.steps.collect import read_modules
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from functools import partial
 
 from lambdabuild.builders.base import Builder, Image, Installation
 from lambdabuild.cache import Cache
+from lambdabuild.environment import READER
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Segment, segment_key
@@ -19,7 +19,6 @@ from lambdabuild.model.target import Target
 from lambdabuild.zipformat import COMPRESSOR
 
 _IMAGES = "images"
-_READER = ".".join(map(str, sys.version_info[:2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ def install(
 
 def _keys(pins: Sequence[Pin], target: Target, uv_version: str, image: Image | None) -> dict[Pin, str]:
     digest = image.digest if image else None
-    key_of = partial(segment_key, uv=uv_version, compressor=COMPRESSOR, image=digest, reader=_READER)
+    key_of = partial(segment_key, uv=uv_version, compressor=COMPRESSOR, image=digest, reader=READER)
     return {pin: key_of(pin, target) for pin in pins}
 
 

@@ -118,13 +118,11 @@ class Resolver:
 
     def _compiled(self, file: str, stdin: str | None, files: Sequence[Path], target: Target, *, what: str) -> str:
         """A resolution of requirements, kept until what went into it changes; ``what`` names them in messages."""
-        settings = configfile.read_toml(self.project / configfile.PYPROJECT).get("tool", {}).get("uv", {})
         inputs = [
             str(self.project),  # local paths are relative to it
             *(f"{path.name}\0{configfile.read_text(path)}" for path in files),
             stdin or "",
             str(target),
-            json.dumps(settings, sort_keys=True, default=str),
         ]
         key = self._key(inputs)
         known = None if self.upgrade else self.cache.find_text("resolutions", key)

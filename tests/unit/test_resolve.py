@@ -253,6 +253,23 @@ def test_settings_change_what_is_resolved(project: Path, environ: dict[str, str]
     assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.0"]
 
 
+def test_the_settings_of_a_workspace_change_what_is_resolved(
+    project: Path, environ: dict[str, str], index: Index
+) -> None:
+    index.add(wheel("one", "1.5"))
+    needs = Required(lines=("one>=1",))
+    root = project.parent / "pyproject.toml"
+    workspace = f'[tool.uv.workspace]\nmembers = ["{project.name}"]\n'
+    root.write_text(workspace)
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.5"]
+    index.requests.clear()
+    root.write_text(f"[tool.black]\nline-length = 99\n{workspace}")
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.5"]
+    assert index.requests == []
+    root.write_text(f'{workspace}[tool.uv]\nresolution = "lowest"\n')
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.0"]
+
+
 def test_requirements_files_and_what_they_name(project: Path, environ: dict[str, str]) -> None:
     (project / "more").mkdir()
     (project / "requirements.txt").write_text("one  # first\n-r more/others.txt\n-c limits.txt\n")
