@@ -15,10 +15,11 @@ from lambdabuild import __version__
 from lambdabuild.buildstate import Told
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.model import verifiedtext
+from lambdabuild.model.documents import findings_document, report_document
 from lambdabuild.model.events import Event
 from lambdabuild.model.keptnotes import kept_note
 from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, format_size
-from lambdabuild.model.report import Artifact, Report, SplitPart, findings_document, report_document
+from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.transformed import restored_notes, transformed_lines
 from lambdabuild.progress import Progress
 

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from lambdabuild.errors import PolicyError
-from lambdabuild.model.report import MANIFEST, MANIFEST_VERSION, Artifact, parse_artifact
+from lambdabuild.model.documents import MANIFEST_VERSION, parse_artifact
+from lambdabuild.model.report import MANIFEST, Artifact
 
 _CHUNK = 1 << 20
 

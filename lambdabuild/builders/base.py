@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -42,6 +42,9 @@ class InstalledFile:
     executable: bool
     content: bytes
 
+
+ReadTree = Callable[[int], Iterator[InstalledFile]]
+"""Gives the files of an installation once, told how many rooms there are."""
 
 Kind = Literal["compile", "strip"]
 

@@ -8,7 +8,6 @@ container does without where the engine does not take it.
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ import requests.exceptions
 from docker.types import DriverConfig, Mount
 
 from lambdabuild.builders.execution import Ran, execute
-from lambdabuild.builders.ownership import LABEL, owner_labels, remove
+from lambdabuild.builders.ownership import LABEL, create, owner_labels, remove
 from lambdabuild.builders.tar import write_tar
 from lambdabuild.errors import MachineError
 
@@ -33,6 +32,8 @@ log = logging.getLogger(__name__)
 
 WORK = "/work"
 """The container's own volume: what goes in, what comes out."""
+TREE = f"{WORK}/tree"
+"""What is installed, with a folder for each room."""
 CACHE = "/cache"
 """uv's download cache, a volume that outlives the container."""
 USER = 1000
@@ -160,12 +161,11 @@ def running(
 
 def _start(client: docker.DockerClient, image: str, argv: Sequence[str], mounts: Sequence[Mount]) -> DockerContainer:
     """Make and start a container, or leave none."""
-    container = client.containers.create(
+    container = create(
+        client,
         image,
         entrypoint=list(argv),
         command=[],
-        name=f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}",
-        labels=owner_labels(),
         mounts=list(mounts),
         user=str(USER),
         working_dir="/",

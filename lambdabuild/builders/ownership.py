@@ -6,12 +6,18 @@ import json
 import logging
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 import requests.exceptions
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container as DockerContainer
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +27,21 @@ LABEL = "dev.lambdabuild"
 def owner_labels() -> dict[str, str]:
     """Labels that tell whose container it is, so that a later run can remove what a killed one left."""
     return {LABEL: "run", f"{LABEL}.owner": json.dumps([socket.gethostname(), os.getpid(), _started(os.getpid())])}
+
+
+def create(client: docker.DockerClient, image: str, **settings: Any) -> DockerContainer:
+    """Make a container of this run, or leave none: also when the run is interrupted before the engine has answered."""
+    name = f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}"
+    make = partial(client.containers.create, image, name=name, labels=owner_labels(), **settings)
+    try:
+        # In a thread, which is waited for in any case: a request that is broken off may be carried out all the same.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(int).result()  # a thread whose start is interrupted would not be waited for
+            return pool.submit(make).result()
+    except BaseException:
+        with suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+            remove(client.containers.get(name))
+        raise
 
 
 def remove_orphans(client: docker.DockerClient) -> None:

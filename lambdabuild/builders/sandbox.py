@@ -9,7 +9,6 @@ than the writer proves what is in them.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,7 @@ from lambdabuild.builders.container import engine_errors, memory_volume, sleeper
 from lambdabuild.builders.engine import Engine, python_of
 from lambdabuild.builders.execution import Ran, execute
 from lambdabuild.builders.images import image_digest
-from lambdabuild.builders.ownership import owner_labels, remove
+from lambdabuild.builders.ownership import create, remove
 from lambdabuild.errors import MachineError, PolicyError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target
@@ -149,12 +148,11 @@ class Sandbox:
     ) -> Iterator[DockerContainer]:
         with ExitStack() as stack:
             with engine_errors("making the sandbox"):
-                container = self._engine.client.containers.create(
+                container = create(
+                    self._engine.client,
                     self._image,
                     entrypoint=sleeper(self._python),
                     command=[],
-                    name=f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}",
-                    labels=owner_labels(),
                     environment=dict(environ or {}),
                     mounts=[memory_volume(volume, owner=_ROOT)],
                     volumes_from=[f"{layers.holder}:ro"] if layers else [],

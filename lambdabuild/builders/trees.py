@@ -33,6 +33,11 @@ _OF_ANOTHER_REPOSITORY = frozenset(
 """Variables that git sets for its hooks."""
 
 
+def folder_entries(*names: str) -> list[TreeFile]:
+    """Entries of folders for their owner alone."""
+    return [(f"{name}/", 0o700, b"") for name in names]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildInput:
     """What the build of one distribution starts from."""

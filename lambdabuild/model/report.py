@@ -1,11 +1,11 @@
-"""What was made: the artifacts, their sizes, owners and digests, and the manifest that tells it to other tools."""
+"""What was made: the artifacts, their sizes, owners and digests."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.modules import top_level_modules
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from lambdabuild.model.verification import Verification
 
 MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
 Kind = Literal["layer", "function", "fat-function"]
 
 
@@ -155,132 +154,3 @@ def distribution_shares(tree: Tree, python: str, *, layer: bool) -> tuple[Share,
         for owner, size in sorted(sizes.items())
         if owner != SOURCES
     )
-
-
-def artifact_document(artifact: Artifact) -> dict[str, Any]:
-    """An artifact as the manifest tells it."""
-    symbols = artifact.symbols
-    return {
-        "name": artifact.name,
-        "path": artifact.file,
-        "kind": artifact.kind,
-        "runtime": artifact.runtime,
-        "architecture": artifact.architecture,
-        "handler": artifact.handler,
-        "layers": list(artifact.layers),
-        "external_layers": [
-            {"name": layer.name, "arn": layer.arn, "unzipped_size": layer.unzipped_size}
-            for layer in artifact.external_layers
-        ],
-        "sha256": artifact.sha256,
-        "sha256_base64": artifact.code_sha256,
-        "content_digest": artifact.content_digest,
-        "zipped_size": artifact.zipped_size,
-        "unzipped_size": artifact.unzipped_size,
-        "files": artifact.files,
-        "source_size": artifact.source_size,
-        "bytecode_size": artifact.bytecode_size,
-        "symbols": {"saved": symbols.saved, "restored": dict(symbols.restored)} if symbols else None,
-        "distributions": [
-            {
-                "name": share.name,
-                "version": share.version,
-                "size": share.size,
-                "files": share.files,
-                "modules": list(share.modules),
-            }
-            for share in artifact.distributions
-        ],
-        "builder": artifact.provenance.builder,
-        "image_digest": artifact.provenance.image_digest,
-        "uv_version": artifact.provenance.uv,
-        "compressor": artifact.provenance.compressor,
-        "bytecode_python": artifact.provenance.bytecode,
-        "strip_version": artifact.provenance.strip,
-        **({"part_of": artifact.part_of} if artifact.part_of is not None else {}),
-    }
-
-
-def parse_artifact(document: Mapping[str, Any]) -> Artifact:
-    """The inverse of ``artifact_document``; raises KeyError or TypeError for anything else."""
-    return Artifact(
-        name=document["name"],
-        file=document["path"],
-        kind=document["kind"],
-        runtime=document["runtime"],
-        architecture=document["architecture"],
-        handler=document["handler"],
-        layers=tuple(document["layers"]),
-        external_layers=tuple(ExternalLayer(**layer) for layer in document.get("external_layers", ())),
-        sha256=document["sha256"],
-        content_digest=document["content_digest"],
-        zipped_size=document["zipped_size"],
-        unzipped_size=document["unzipped_size"],
-        files=document["files"],
-        source_size=document["source_size"],
-        distributions=tuple(
-            Share(**{**share, "modules": tuple(share.get("modules", ()))}) for share in document["distributions"]
-        ),
-        provenance=Provenance(
-            builder=document["builder"],
-            image_digest=document["image_digest"],
-            uv=document["uv_version"],
-            compressor=document["compressor"],
-            bytecode=document.get("bytecode_python"),
-            strip=document.get("strip_version"),
-        ),
-        bytecode_size=document.get("bytecode_size", 0),
-        symbols=_parse_symbols(symbols) if (symbols := document.get("symbols")) else None,
-        part_of=document.get("part_of"),
-    )
-
-
-def _parse_symbols(document: Mapping[str, Any]) -> Symbols:
-    return Symbols(saved=document["saved"], restored=tuple(document["restored"].items()))
-
-
-def manifest_document(artifacts: Iterable[Artifact], *, version: str) -> dict[str, Any]:
-    """The manifest, by file name; ``resources/manifest.schema.json`` describes it."""
-    return {
-        "manifest_version": MANIFEST_VERSION,
-        "lambdabuild": version,
-        "artifacts": [artifact_document(a) for a in sorted(artifacts, key=lambda artifact: artifact.file)],
-    }
-
-
-def report_document(report: Report, *, version: str) -> dict[str, Any]:
-    """What ``--json`` prints: the manifest of this run, the findings and where things came from."""
-    verification = None
-    if report.verification is not None:
-        from lambdabuild.model.verification import verification_document  # only where something was tried
-
-        verification = verification_document(report.verification)
-    return {
-        **manifest_document(report.artifacts, version=version),
-        "output": report.output,
-        "findings": findings_document(report.findings),
-        "left_out": {file: list(modules) for file, modules in report.left_out.items()},
-        "kept": {file: kept_document(kept) for file, kept in report.kept.items()},
-        "distributions_cached": report.cached,
-        "distributions_installed": report.installed,
-        "seconds": round(report.seconds, 3),
-        "verification": verification,
-        "unverified": report.unverified,
-    }
-
-
-def kept_document(kept: Iterable[Kept]) -> list[dict[str, Any]]:
-    return [
-        {
-            "distribution": one.distribution,
-            "kind": one.kind,
-            "files": list(one.files),
-            "size": one.size,
-            "reasons": list(one.reasons),
-        }
-        for one in kept
-    ]
-
-
-def findings_document(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
-    return [{"severity": f.severity, "message": f.message, "hint": f.hint} for f in findings]

@@ -12,8 +12,9 @@ from typing import Any
 from lambdabuild import __version__
 from lambdabuild.cache import Cache
 from lambdabuild.ledger import Changed, Glance, Ledger, find_change
+from lambdabuild.model.documents import artifact_document, parse_artifact
 from lambdabuild.model.plan import Plan
-from lambdabuild.model.report import Artifact, artifact_document, parse_artifact
+from lambdabuild.model.report import Artifact
 from lambdabuild.model.said import Said, parse_said, said_document
 from lambdabuild.model.slimming import Kept
 

@@ -16,7 +16,8 @@ from lambdabuild import __version__
 from lambdabuild.errors import MachineError, UsageError
 from lambdabuild.locks import held
 from lambdabuild.manifest import file_sha256, read_manifest
-from lambdabuild.model.report import MANIFEST, Artifact, manifest_document
+from lambdabuild.model.documents import manifest_document
+from lambdabuild.model.report import MANIFEST, Artifact
 from lambdabuild.model.segment import Member
 from lambdabuild.zipformat import write_zip
 

@@ -31,8 +31,8 @@ from integration.private_index import (
     watched,
 )
 
-from lambdabuild.builders.docker import CACHE_VOLUME
 from lambdabuild.builders.download import fetch
+from lambdabuild.builders.installing import CACHE_VOLUME
 from lambdabuild.builders.secrets import tls_context
 from lambdabuild.errors import MachineError
 from lambdabuild.model.requirements import Pin

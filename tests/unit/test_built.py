@@ -10,7 +10,8 @@ import pytest
 
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.model.built import choose_artifacts, choose_function, layers_of, rebuild_command
-from lambdabuild.model.report import Artifact, ExternalLayer, manifest_document
+from lambdabuild.model.documents import manifest_document
+from lambdabuild.model.report import Artifact, ExternalLayer
 from lambdabuild.steps.built import Built, check_built, find_built
 from tests.samples import artifact, target
 

@@ -15,9 +15,10 @@ import pytest
 from lambdabuild import __version__
 from lambdabuild.console import Console
 from lambdabuild.errors import PolicyError
+from lambdabuild.model.documents import artifact_document
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, Sized
-from lambdabuild.model.report import ExternalLayer, Report, SplitPart, artifact_document
+from lambdabuild.model.report import ExternalLayer, Report, SplitPart
 from lambdabuild.model.slimming import Kept
 from lambdabuild.model.verification import Row, Verification, VerifiedArtifact, verification_document
 from lambdabuild.progress import Progress

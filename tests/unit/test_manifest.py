@@ -11,7 +11,7 @@ import pytest
 
 from lambdabuild.errors import PolicyError
 from lambdabuild.manifest import file_sha256, read_manifest
-from lambdabuild.model.report import artifact_document, manifest_document
+from lambdabuild.model.documents import artifact_document, manifest_document
 from tests.samples import artifact
 
 

@@ -10,18 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from lambdabuild.model.documents import artifact_document, manifest_document, parse_artifact, report_document
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.patterns import distribution_rules
-from lambdabuild.model.report import (
-    ExternalLayer,
-    Report,
-    Share,
-    artifact_document,
-    distribution_shares,
-    manifest_document,
-    parse_artifact,
-    report_document,
-)
+from lambdabuild.model.report import ExternalLayer, Report, Share, distribution_shares
 from lambdabuild.model.slimming import Kept
 from lambdabuild.model.tree import SOURCES, overlaid, segment_tree, source_tree
 from tests.samples import artifact, member, segment

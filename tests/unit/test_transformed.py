@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lambdabuild.model.documents import artifact_document, parse_artifact
 from lambdabuild.model.patterns import distribution_rules
-from lambdabuild.model.report import Artifact, artifact_document, parse_artifact
+from lambdabuild.model.report import Artifact
 from lambdabuild.model.transformed import (
     Symbols,
     bytecode_size,

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.errors import PolicyError, UsageError
+from lambdabuild.model.documents import manifest_document
 from lambdabuild.model.limits import MAX_UNZIPPED, MAX_ZIPPED, Sized
-from lambdabuild.model.report import Artifact, ExternalLayer, manifest_document
+from lambdabuild.model.report import Artifact, ExternalLayer
 from lambdabuild.steps.validate import Checked, find_artifacts, inspect, validate
 from lambdabuild.zipformat import write_zip
 from tests.samples import artifact, member

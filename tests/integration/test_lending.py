@@ -1,0 +1,84 @@
+"""builders.container: what a container is lent it can read and not change, and without it everything works as well."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import docker
+import pytest
+
+from lambdabuild.builders.container import Container, running
+from lambdabuild.builders.handover import UvInside
+from lambdabuild.builders.ownership import LABEL, owner_labels
+from lambdabuild.uv import find_binary
+from tests.removals import wait_for_removals
+
+PYTHON = "/var/lang/bin/python3.13"
+UV = "/lambdabuild/uv"
+
+
+@pytest.fixture
+def image(image_for: Callable[[str], str]) -> str:
+    return image_for("3.13")
+
+
+def code(container: Container, program: str) -> str:
+    """The last line that a program in the container says, of its error if it fails."""
+    ran = container.run([PYTHON, "-I", "-c", program], environ={}, doing="trying")
+    return (ran.stderr or ran.stdout).strip().rpartition("\n")[2]
+
+
+def own_containers(client: docker.DockerClient) -> list[str]:
+    wait_for_removals()
+    filters = {"label": f"{LABEL}.owner={owner_labels()[f'{LABEL}.owner']}"}
+    return [container.name for container in client.containers.list(all=True, filters=filters)]
+
+
+def test_what_is_lent_is_read_and_not_changed(docker_client: docker.DockerClient, image: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("as it was")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    lend = {"/lambdabuild/file": file, "/lambdabuild/pipe": pipe}
+    with running(docker_client, image, python=PYTHON, cache=None, lend=lend) as container:
+        assert container.lent
+        assert code(container, "print(open('/lambdabuild/file').read())") == "as it was"
+        refused = "OSError: [Errno 30] Read-only file system: '/lambdabuild/%s'"
+        assert code(container, "open('/lambdabuild/file', 'w')") == refused % "file"
+        assert code(container, "import os; os.unlink('/lambdabuild/pipe')") == refused % "pipe"
+        assert code(container, "import os; os.chmod('/lambdabuild/pipe', 0)") == refused % "pipe"
+        assert code(container, "open('/lambdabuild/other', 'w')") == refused % "other"
+    assert file.read_text() == "as it was"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe"]
+    assert own_containers(docker_client) == []
+
+
+def test_an_engine_that_does_not_know_the_path(docker_client: docker.DockerClient, image: str, tmp_path: Path) -> None:
+    lend = {"/lambdabuild/file": tmp_path / "nothing"}
+    with running(docker_client, image, python=PYTHON, cache=None, lend=lend) as container:
+        assert not container.lent
+        assert code(container, "print(1)") == "1"
+        assert len(own_containers(docker_client)) == 1
+    assert own_containers(docker_client) == []
+
+
+def test_uv_that_may_not_be_run_is_copied(docker_client: docker.DockerClient, image: str, tmp_path: Path) -> None:
+    lent = tmp_path / "uv"
+    lent.write_bytes(find_binary().read_bytes())
+    lent.chmod(0o644)
+    with running(docker_client, image, python=PYTHON, cache=None, lend={UV: lent}) as container:
+        inside = UvInside(container, environ={"NO_COLOR": "1"}, binary=find_binary(), version="none")
+        for _ in range(2):
+            assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
+        assert json.loads(code(container, "import json, os; print(json.dumps(os.listdir('/work')))")) == ["uv"]
+
+
+def test_uv_that_may_be_run_is_not(docker_client: docker.DockerClient, image: str) -> None:
+    with running(docker_client, image, python=PYTHON, cache=None, lend={UV: find_binary().resolve()}) as container:
+        inside = UvInside(container, environ={"NO_COLOR": "1"}, binary=find_binary(), version="none")
+        assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
+        assert inside.run(["no-such-command"], doing="asking uv").returncode == 2
+        assert json.loads(code(container, "import json, os; print(json.dumps(os.listdir('/work')))")) == []
