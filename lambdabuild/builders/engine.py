@@ -37,7 +37,7 @@ class Engine:
         self._template = image
         self._environ = environ
         self._connecting = Lock()
-        self._client: docker.DockerClient | None = None
+        self._client: docker.DockerClient | MachineError | None = None
 
     @property
     def place(self) -> str:
@@ -49,18 +49,23 @@ class Engine:
         with self._connecting:
             if self._client is None:
                 self._client = self._connect()
-            return self._client
+        if isinstance(self._client, MachineError):
+            raise self._client
+        return self._client
 
-    def _connect(self) -> docker.DockerClient:
+    def _connect(self) -> docker.DockerClient | MachineError:
+        """A connection, or why there is none: asked once, since an engine that is gone can be long in not answering."""
         try:
             client = docker.from_env(timeout=_TIMEOUT)
             client.ping()
             return client
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise MachineError(
+            problem = MachineError(
                 f"no Docker Engine answers at {self._environ.get('DOCKER_HOST', 'the default socket')}",
                 hint="start Docker, set DOCKER_HOST, or build without it: --builder host",
-            ) from error
+            )
+            problem.__cause__ = error
+            return problem
 
     @cached_property
     def architecture(self) -> str:

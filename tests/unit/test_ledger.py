@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambdabuild import ledger
-from lambdabuild.ledger import Changed, find_change, note, recording
+from lambdabuild.ledger import Changed, find_change, note, recording, written
 
 LONG_AGO = 1_000_000_000
 """Seconds since 1970: long before any test runs."""
@@ -138,3 +139,23 @@ def test_what_is_edited_while_it_is_read_is_told(file: Path) -> None:
         file.with_name("new.py").write_text("")
     with pytest.raises(Changed):
         noted.take()
+
+
+@pytest.mark.parametrize("settles", [False, True])
+def test_what_was_just_written_is_as_a_ledger_takes_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch, settles: bool
+) -> None:
+    if settles:
+        settled(monkeypatch)
+    digest = hashlib.sha256(b"one").hexdigest()
+    assert written(file, digest) == taken(file)
+    file.chmod(0o755)
+    assert written(file, digest) == taken(file)
+    file.unlink()
+    assert written(file, digest) == taken(file)
+
+
+def test_what_was_written_and_then_replaced_is_a_change(file: Path) -> None:
+    told = written(file, hashlib.sha256(b"one").hexdigest())
+    file.write_text("two")
+    assert find_change(told) == str(file)
