@@ -97,11 +97,12 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 """
 
 
-def add_files(folder: Path) -> None:
-    """A wheel and a source distribution that needs nothing to be built, and looks around when it is."""
+def add_files(folder: Path, *, fresh: str) -> None:
+    """A wheel, with a text that makes it another file than those of other tests, and a source distribution that needs
+    nothing to be built, and looks around when it is."""
     folder.mkdir()
-    # A file that was never seen before: one with the hash of the lock is taken from uv's cache, whoever served it.
-    one = wheel("private_one", files={"private_one.py": "ONE = 1\n", "private_one.txt": os.urandom(8).hex()})
+    # A file with the hash of the lock would be taken from uv's cache, whoever served it.
+    one = wheel("private_one", files={"private_one.py": "ONE = 1\n", "private_one.txt": fresh})
     (folder / one.filename).write_bytes(one.data)
     files = {
         "PKG-INFO": "Metadata-Version: 2.2\nName: private-source\nVersion: 1.0\n",
@@ -159,13 +160,20 @@ class PrivateIndex:
 
 @contextmanager
 def serving(
-    folder: Path, host: str, *, user: str = USER, password: str = PASSWORD, files: str = "", tls: Path | None = None
+    folder: Path,
+    host: str,
+    *,
+    fresh: str,
+    user: str = USER,
+    password: str = PASSWORD,
+    files: str = "",
+    tls: Path | None = None,
 ) -> Iterator[PrivateIndex]:
     """An index with two distributions; ``files`` is where its pages say that the files are, when not here.
 
     It runs in a process of its own, since pypiserver changes how the process that imports it imports anything else.
     """
-    add_files(folder / "files")
+    add_files(folder / "files", fresh=fresh)
     certificates = (str(tls / "server.pem"), str(tls / "ca.pem")) if tls else ("", "")
     log = folder / "log"
     options = [host, str(folder / "files"), user, password, files, *certificates, str(log)]

@@ -6,6 +6,7 @@ The index is pypiserver with basic authentication, at the address where the engi
 import hashlib
 import ipaddress
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -77,10 +78,11 @@ def gateway(docker_client: docker.DockerClient) -> str:
 
 @pytest.fixture
 def serve(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Starts an index, with the options of ``serving``."""
+    """Starts an index, with the options of ``serving``; those of one test have the same files."""
+    fresh = os.urandom(8).hex()
     with ExitStack() as stack:
         yield lambda *, host=gateway, **options: stack.enter_context(
-            serving(tmp_path_factory.mktemp("index"), host, **options)
+            serving(tmp_path_factory.mktemp("index"), host, fresh=fresh, **options)
         )
 
 
