@@ -301,12 +301,12 @@ def test_a_proxy_that_wants_a_login(
     userinfo = ":".join(quote(word, safe="") for word in Proxy.login.split(":"))
     env = {"UV_DEFAULT_INDEX": "SIGNED", name: f"http://{userinfo}@{proxy}"}
     site.lock(Way(env={**env, "http_proxy": env[name]}), "private-one")
+    cold = {**env, "LAMBDABUILD_CACHE_DIR": "HOME/cache", "UV_CACHE_DIR": "HOME/uv"}
+    done = site.build("layer", "--builder", builder, env={**cold, name: f"http://{MARK}-wrong:x@{proxy}"}, code=4)
+    assert marked({done.stderr}) == []
     site.index.forget()
     with watched(docker_client) as seen:
         done = site.build("layer", "--builder", builder, env=env)
     assert site.index.downloads == {("private_one-1.0-py3-none-any.whl", site.index.login)}
     assert marked({*seen, done.stdout, done.stderr}) == []
     assert site.marked_files() == []
-    again = {**env, "LAMBDABUILD_CACHE_DIR": "HOME/cache", "UV_CACHE_DIR": "HOME/uv"}
-    done = site.build("layer", "--builder", builder, env={**again, name: f"http://{MARK}-wrong:x@{proxy}"}, code=4)
-    assert marked({done.stderr}) == []

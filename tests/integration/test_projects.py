@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -197,18 +198,24 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_unpinned_requirements_are_resolved_once(lambdabuild: Callable, tmp_path: Path) -> None:
-    """Again only with ``--upgrade``: where no index answers that is what fails."""
+    """Again only with ``--upgrade``, or other settings: where no index answers that is what fails."""
     case = next(case for case in CASES if case.name == "requirements-unpinned")
     project = case.copied(tmp_path / "project")
     (tmp_path / "uv.toml").write_text('[[index]]\nurl = "http://127.0.0.1:9/simple"\ndefault = true\n')
     offline = {"UV_CONFIG_FILE": str(tmp_path / "uv.toml"), "UV_CACHE_DIR": str(tmp_path / "empty")}
     cache = {"LAMBDABUILD_CACHE_DIR": str(tmp_path / "cache"), "UV_HTTP_RETRIES": "0"}
     command = ("package", "--project", project, "--builder", "host", "--json")
-    first = json.loads(lambdabuild(*command, env=cache).stdout)
-    again = json.loads(lambdabuild(*command, env=cache | offline).stdout)
+    done = lambdabuild("-v", *command, env=cache)
+    assert "'pip', 'compile'" in done.stderr
+    first = json.loads(done.stdout)
+    shutil.rmtree(project / "dist")
+    done = lambdabuild("-v", *command, env=cache)
+    assert "'pip', 'compile'" not in done.stderr
+    again = json.loads(done.stdout)
     assert (first["distributions_installed"], again["distributions_installed"]) == (3, 0)
     assert [one["sha256"] for one in again["artifacts"]] == [one["sha256"] for one in first["artifacts"]]
-    done = lambdabuild(*command, "--upgrade", env=cache | offline, code=4)
+    assert "'pip', 'compile'" in lambdabuild("-v", *command, "--upgrade", env=cache).stderr
+    done = lambdabuild(*command, env=cache | offline, code=4)
     assert "error: resolving requirements/aws.txt failed; uv says:\n" in done.stderr
 
 
