@@ -79,8 +79,9 @@ class Requests(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = self._chunks()
-        self._answer(202, {"status": "OK"})
+        # Before it is answered: then the runtime may ask for the next event, in another thread of this server.
         self.server.said.put((self.path[len(API) + 1 :], body))
+        self._answer(202, {"status": "OK"})
 
     def _chunks(self) -> bytes:
         body = b""
