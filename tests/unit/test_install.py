@@ -23,6 +23,7 @@ from lambdabuild.model.wheels import NoWheel
 from lambdabuild.steps.install import Installed, install
 from lambdabuild.zipformat import DEFLATED, STORED
 from tests.contract.fake_builder import PYTHON, FakeBuilder
+from tests.removals import wait_for_removals
 from tests.samples import content, target
 from tests.wheels import Wheel, record_row, wheel
 
@@ -167,7 +168,7 @@ def test_another_image_is_another_installation(shop: Shop) -> None:
 def test_a_damaged_segment_is_made_again(shop: Shop) -> None:
     pin = shop.pin(wheel("one"))
     first = shop.install(pin)
-    (path,) = shop.cache.root.rglob("*.segment")
+    (path,) = shop.cache.segments.rglob("*.segment")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
     assert shop.install(pin) == first
@@ -242,7 +243,7 @@ def test_a_file_with_another_hash(shop: Shop) -> None:
     assert refused(shop, shop.pin(wheel("two")), pin) == (
         f"one 1.0: one.py is not the file that its RECORD claims{HASH_HINT}"
     )
-    assert list(shop.cache.root.rglob("*.segment")) == []
+    assert list(shop.cache.segments.rglob("*.segment")) == []
 
 
 def test_a_file_that_is_missing(shop: Shop) -> None:
@@ -285,6 +286,7 @@ def test_sdists_get_rooms_of_their_own(shop: Shop) -> None:
 def test_nothing_is_left_of_a_failed_installation(shop: Shop) -> None:
     pin = shop.pin(wheel("one"))
     refused(shop, replace(pin, sha256="00" * 32))
+    wait_for_removals()
     left = [path.name for path in shop.cache.root.rglob("*") if path.is_file() and path.suffix != ".lock"]
     assert left == ["CACHEDIR.TAG"]
 
@@ -306,7 +308,9 @@ def test_segments_do_not_depend_on_company(shop: Shop, tmp_path: Path) -> None:
     alone = Shop(tmp_path / "other")
     for pin in map(alone.pin, reversed(wheels)):
         assert files(alone.install(pin).segments[pin]) == files(together.segments[pin])
-    entries = [{path.name: path.read_bytes() for path in each.cache.root.rglob("*.segment")} for each in (shop, alone)]
+    entries = [
+        {path.name: path.read_bytes() for path in each.cache.segments.rglob("*.segment")} for each in (shop, alone)
+    ]
     assert entries[0] == entries[1]
 
 

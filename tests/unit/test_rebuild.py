@@ -27,6 +27,7 @@ from lambdabuild.uv import find_binary
 from tests.contract.fake_builder import FakeBuilder
 from tests.elves import elf
 from tests.index import Index
+from tests.removals import wait_for_removals
 from tests.samples import RUNTIMES, runtime, target
 from tests.shop import Shop, make_shop
 from tests.wheels import wheel
@@ -320,6 +321,7 @@ def test_processes_that_build_at_once_install_once(place: Place, tmp_path: Path)
         made = [{path.name: path.read_bytes() for path in sorted(one.glob("*.zip"))} for one in outputs]
         assert list(made[0]) == ["api.zip", "base.zip", "far.zip", "other.zip"]
         assert made == made[:1] * 4
+        wait_for_removals()
         files = [path.relative_to(place.cache.version) for path in place.cache.version.rglob("*") if path.is_file()]
         left = [str(path) for path in files if path.parts[0] not in {*place.kinds(), "locks", "segments"}]
         assert left == ["in-use.lock"]
