@@ -53,7 +53,10 @@ class MachineError(LambdaBuildError):
     exit_code = 4
 
 
-class Terminated(LambdaBuildError):
-    """SIGTERM arrived; raised in the main thread so that every ``with`` block cleans up."""
+class Terminated(BaseException):
+    """SIGTERM arrived; raised in the main thread so that every ``with`` block cleans up.
+
+    No error, as KeyboardInterrupt is none: what passes over a failure must not pass over this.
+    """
 
     exit_code = 143

@@ -112,7 +112,7 @@ class DockerBuilder:
         )
 
     def cancel(self) -> None:
-        with engine_errors("removing containers"):
+        with suppress(MachineError), engine_errors("removing containers"):  # what it is called for is told instead
             remove_own(self._engine.client)
 
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:

@@ -6,6 +6,7 @@ import errno
 import gc
 import signal
 import sys
+import threading
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
@@ -65,17 +66,31 @@ def main() -> NoReturn:
     """Run the command line and exit with the status of ``errors``."""
     signal.signal(signal.SIGTERM, _terminate)
     gc.set_threshold(_OBJECTS, 50, 50)
-    sys.exit(_run())
+    status = _run()
+    # What is left are threads that remove containers and folders; who cannot wait for them ends the process.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    sys.exit(status)
 
 
 def _run() -> int:
     try:
-        cli(standalone_mode=False)
-    except (KeyboardInterrupt, click.Abort):
+        try:
+            cli(standalone_mode=False)
+        except Exception as error:
+            if isinstance(error, click.Abort):
+                raise KeyboardInterrupt from error
+            return _tell(error)
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()
+    except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return _INTERRUPTED
-    except Exception as error:
-        return _tell(error)
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        return Terminated.exit_code
     return 0
 
 
@@ -102,4 +117,4 @@ def _tell(error: Exception) -> int:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated("terminated")
+    raise Terminated

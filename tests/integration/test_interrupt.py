@@ -10,6 +10,8 @@ from pathlib import Path
 import docker
 import pytest
 
+from tests.signals import LAST, STATUS
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, lambdabuild: Callable) -> Path:
@@ -53,9 +55,8 @@ def test_interrupted(
             process.send_signal(number)
             break
     _, rest = process.communicate(timeout=60)
-    code, last = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "error: terminated")}[number]
-    assert process.returncode == code, rest
-    assert rest.splitlines()[-1] == last
+    assert process.returncode == STATUS[number], rest
+    assert rest.splitlines()[-1] == LAST[number]
     assert fingerprint(output) == before
     assert list(output.glob(".lambdabuild-*")) == []
     assert [path.name for path in cache.glob("v2/*") if path.name.startswith("scratch-")] == []

@@ -15,6 +15,7 @@ import docker
 import pytest
 
 from lambdabuild.manifest import file_sha256
+from tests.signals import LAST, STATUS
 from tests.wheels import Wheel, wheel
 
 HANDLER = "def handler(event, context):\n    return 1\n"
@@ -357,8 +358,7 @@ def test_an_interrupt_while_imports_go_on(
         assert process.poll() is None
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
-    code, last = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "error: terminated")}[number]
-    assert (process.returncode, told.splitlines()[-1]) == (code, last)
+    assert (process.returncode, told.splitlines()[-1]) == (STATUS[number], LAST[number])
 
 
 def importing(client: docker.DockerClient, pid: int) -> int:

@@ -359,7 +359,7 @@ def test_a_bug_says_that_it_is_one() -> None:
 
 @pytest.mark.parametrize(
     ("number", "ended"),
-    [(signal.SIGINT, (130, "", "\ninterrupted\n")), (signal.SIGTERM, (143, "", "error: terminated\n"))],
+    [(signal.SIGINT, (130, "", "\ninterrupted\n")), (signal.SIGTERM, (143, "", "terminated\n"))],
 )
 def test_signals_leave_everything_as_it_was(
     locked: Shop, index: Index, tmp_path: Path, number: int, ended: tuple[int, str, str]
