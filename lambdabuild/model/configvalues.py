@@ -18,6 +18,9 @@ _ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Names of distributions, extras and dependency groups:
 # https://packaging.python.org/en/latest/specifications/name-normalization/#name-format
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_LONGEST_HANDLER = 128
+_MODULE_PART = re.compile(r"[^\s\\:./\x00-\x1f\x7f\ud800-\udfff]+")
+"""What may stand between the dots and slashes of a handler."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -102,12 +105,20 @@ def find_image_problem(reference: str) -> str | None:
 
 
 def find_handler_syntax_problem(handler: str) -> str | None:
-    """``package.module.function`` or ``dir/module.function``."""
+    """``package.module.function`` or ``dir/module.function``, as Lambda takes it.
+
+    The runtime imports the module with importlib, so that its folders and its file need not be identifiers.
+    https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html
+    """
     if _is_handler(handler):
-        return None
-    dotted = handler.replace(":", ".")
-    if _is_handler(dotted):
-        return f"{quote(handler)} is not a handler; did you mean {quote(dotted)}?"
+        if len(handler) <= _LONGEST_HANDLER:
+            return None
+        return f"has {len(handler)} characters; a handler has at most {_LONGEST_HANDLER} on Lambda"
+    meant = re.sub(r"[.]py(?=[:.][^:./]+$)", "", handler).replace("\\", "/").removeprefix("./").replace(":", ".")
+    if _is_handler(meant) and meant != handler:
+        return f"{quote(handler)} is not a handler; did you mean {quote(meant)}?"
+    if re.search(r"\s", handler):
+        return f"{quote(handler)} has a space in it, which Lambda does not take in a handler"
     return f'{quote(handler)} is not a handler; write "package.module.function" or "dir/module.function"'
 
 
@@ -147,5 +158,4 @@ def find_pattern_problem(pattern: str) -> str | None:
 
 def _is_handler(text: str) -> bool:
     module, dot, function = text.rpartition(".")
-    parts = [*module.replace("/", ".").split("."), function]
-    return bool(dot) and "/" not in function and all(part.isidentifier() for part in parts)
+    return bool(dot) and function.isidentifier() and all(map(_MODULE_PART.fullmatch, re.split("[./]", module)))

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.errors import UsageError
+from lambdabuild.handlerhint import find_hint
 from lambdabuild.ledger import note
 from lambdabuild.model.handler import find_handler_problem, find_syntax_problem, split_handler
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.reachable import SUFFIX, data_of, reach
 from lambdabuild.model.segment import Member
 from lambdabuild.model.sources import Collected, Sources
-from lambdabuild.sourcefiles import Ground, SourceFile, check_link, each_file, each_module, judge_file, survey
+from lambdabuild.sourcefiles import Ground, SourceFile, check_link, each_file, judge_file, survey
 from lambdabuild.zipformat import pack
 
 _READ_WITH = (
@@ -135,9 +136,9 @@ def _locate(project: Path, sources: Sources) -> _Place:
             note(handler)
             if handler.is_file():
                 return _Place(base=root, packaged=_packaged(root, handler, sources), handler=handler)
-    raise UsageError(
-        f"{_key(sources)}: there is no module {module}.py in {_either(roots, project)}", hint=_near(roots, sources)
-    )
+    with _no_warnings():
+        hint = find_hint(project, roots, sources)
+    raise UsageError(f"{_key(sources)}: there is no module {module}.py in {_either(roots, project)}", hint=hint)
 
 
 def _packaged(root: Path, handler: Path, sources: Sources) -> Path:
@@ -224,21 +225,6 @@ def _find_folder(project: Path, name: str, *, key: str) -> Path:
         else "name the folder of the handler's module, as seen from pyproject.toml"
     )
     raise UsageError(f'{key} = "{name}": {folder} is not a folder', hint=hint)
-
-
-def _near(roots: Iterable[Path], sources: Sources) -> str:
-    """A hint that names the module most like the one that was asked for."""
-    module, attribute = split_handler(sources.handler)
-    found = {
-        path.relative_to(root).with_suffix("").as_posix().removesuffix("/__init__")
-        for root in roots
-        for path in each_module(root)
-    }
-    near = difflib.get_close_matches(module, sorted(found), n=1)
-    if not near:
-        return "a handler is package.module.function, relative to source"
-    meant = near[0] if "/" in sources.handler else near[0].replace("/", ".")
-    return f'did you mean "{meant}.{attribute}"?'
 
 
 def _key(sources: Sources) -> str:

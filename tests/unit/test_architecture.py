@@ -21,7 +21,7 @@ LEVELS = (
     ("segments",),
     ("inspection",),
     ("builders",),
-    ("housekeeping", "lockinputs", "buildstate", "selections", "uvversion"),
+    ("handlerhint", "housekeeping", "lockinputs", "buildstate", "selections", "uvversion"),
     ("cache", "uv", "zipformat", "configfile", "manifest", "sourcefiles"),
     ("segmentfile",),
     ("slices", "locks", "ledger", "environment", "elf"),

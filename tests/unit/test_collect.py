@@ -197,7 +197,7 @@ def test_an_output_that_is_the_source_folder(project: Path) -> None:
 
 
 def test_a_missing_module(project: Path) -> None:
-    write(project, {"src/apps.py": HANDLER, "src/shop/main.py": "", ".venv/zzzz.py": ""})
+    write(project, {"src/apps.py": HANDLER, "src/shop/main.py": HANDLER, ".venv/zzzz.py": ""})
     assert usage(project, sources()) == (
         'functions.api.handler = "app.handler": there is no module app.py in src or '
         f'{project}\n  hint: did you mean "apps.handler"?'
@@ -219,8 +219,49 @@ def test_a_missing_single_file(project: Path) -> None:
     assert usage(project, sources(handler="functions/simpel.run")) == (
         'functions.api.handler = "functions/simpel.run": '
         f"there is no module functions/simpel.py in {project}\n"
-        '  hint: did you mean "functions/simple.run"?'
+        '  hint: did you mean "functions/simple.handler"?'
     )
+
+
+def hint(project: Path, wanted: Sources) -> str:
+    return usage(project, wanted).partition("\n  hint: ")[2]
+
+
+PLAIN = "a handler is package.module.function, relative to source"
+
+
+def test_a_hint_names_no_handler_that_is_not_there(project: Path) -> None:
+    write(project, {"src/apps.py": "", "src/shop/main.py": "a = 1\n", "broken/apq.py": "def handler(:"})
+    assert hint(project, sources()) == PLAIN
+    assert hint(project, sources(handler="shop.mian.handler")) == PLAIN
+    write(project, {"src/apps.py": "from a import lambda_handler\n"})
+    assert hint(project, sources()) == 'did you mean "apps.lambda_handler"?'
+    write(project, {"src/apps.py": "def first(): ...\ndef second(): ...\n"})
+    assert hint(project, sources()) == PLAIN
+
+
+def test_a_module_that_is_elsewhere_in_the_project(project: Path) -> None:
+    write(
+        project, {"services/a/app.py": HANDLER, "lib/shop/api/__init__.py": HANDLER, "node_modules/x/app.py": HANDLER}
+    )
+    assert hint(project, sources()) == 'did you mean "services/a::app.handler"?'
+    find_handler(project, sources(folder="services/a"))
+    assert hint(project, sources(handler="shop.api.handler")) == 'did you mean "lib::shop.api.handler"?'
+    find_handler(project, sources(folder="lib", handler="shop.api.handler"))
+    assert hint(project, sources(folder="lib")) == 'did you mean folder = "services/a"?'
+    assert hint(project, sources(source="lib", handler="app.handle")) == (
+        'did you mean source = "services/a" and handler = "app.handler"?'
+    )
+    write(project, {"services/b/app.py": "def handle(event, context): ...\n"})
+    assert hint(project, sources()) == 'did you mean "services/a::app.handler" or "services/b::app.handle"?'
+
+
+def test_a_folder_with_a_dot_in_its_name(project: Path) -> None:
+    write(project, {"functions/v1.2/app.py": HANDLER})
+    assert hint(project, sources(handler="functions/v1.2/app.handler")) == (
+        'did you mean "functions/v1.2::app.handler"?'
+    )
+    find_handler(project, sources(folder="functions/v1.2"))
 
 
 def test_a_missing_module_in_a_source_folder(project: Path) -> None:

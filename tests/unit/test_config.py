@@ -258,6 +258,12 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
     "handler of both kinds": (handler('"a.b/c.d"'), with_function("a.b/c.d")),
     "handler in a directory named for a keyword": (handler('"lambda/app.run"'), with_function("lambda/app.run")),
     "handler not in ASCII": (handler('"bücher.händler"'), with_function("bücher.händler")),
+    "handler in a file and folder that are no identifiers": (
+        handler('"functions/get-user/01 app.run"'.replace(" ", "_")),
+        with_function("functions/get-user/01_app.run"),
+    ),
+    "handler in a module with dashes": (handler('"my-app.run"'), with_function("my-app.run")),
+    "handler of odd characters": (handler('"a+b/c@d,(1).run"'), with_function("a+b/c@d,(1).run")),
     "source is the project": (function('source = "./"'), with_function(source=".")),
     "source in a hidden directory": (function('source = ".fn/x"'), with_function(source=".fn/x")),
     "no layers": (function("layers = []"), with_function(layers=())),
@@ -540,10 +546,34 @@ BAD: dict[str, tuple[str, list[str]]] = {
             "/app.run",
             "a/.run",
             "a.b/c",
-            "my-app.run",
-            "app .run",
-            "1a.b",
+            "app.run-it",
+            "a//b.c",
+            "../a.b",
+            "a.b.1c",
         )
+    },
+    "handlers with spaces": (
+        lines(
+            '[tool.lambdabuild.functions.a]\nhandler = "my app.run"',
+            '[tool.lambdabuild.functions.b]\nhandler = "app\\u3000.run"',
+        ),
+        [
+            'tool.lambdabuild.functions.a.handler: "my app.run" has a space in it, '
+            "which Lambda does not take in a handler",
+            'tool.lambdabuild.functions.b.handler: "app\u3000.run" has a space in it, '
+            "which Lambda does not take in a handler",
+        ],
+    ),
+    **{
+        f"handler {text!r} that was meant in another way": (
+            handler(quote(text)),
+            [f"tool.lambdabuild.functions.api.handler: {quote(text)} is not a handler; did you mean {quote(meant)}?"],
+        )
+        for text, meant in {
+            "app.py:handler": "app.handler",
+            "./functions/app.handler": "functions/app.handler",
+            "functions\\app.handler": "functions/app.handler",
+        }.items()
     },
     "handlers of a folder": (
         lines(
