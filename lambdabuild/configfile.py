@@ -185,10 +185,19 @@ def read_stdlib() -> Mapping[str, frozenset[str]]:
 
 
 def read_python_version_file(project: Path) -> str | None:
-    """The version in ``.python-version`` beside ``pyproject.toml``, as ``X.Y``; None if it names no plain CPython."""
-    path = project / ".python-version"
-    note(path)
-    if not path.exists():
+    """The version in ``.python-version`` of the project, else of its workspace, as ``X.Y``.
+
+    None if there is no such file, and if it names no plain CPython. As uv looks for it: the nearest one, up to the
+    folder of the lock.
+    """
+    lock = find_lock(project)
+    root = project if lock is None else lock.parent
+    for folder in (project, *(above for above in project.parents if above.is_relative_to(root))):
+        path = folder / ".python-version"
+        note(path)
+        if path.exists():
+            break
+    else:
         return None
     text = _read_bytes(path).decode(errors="replace").removeprefix("\ufeff")
     lines = (line.strip() for line in text.splitlines())

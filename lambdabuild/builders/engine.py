@@ -112,7 +112,7 @@ class Engine:
         return False
 
     def _reference(self, target: Target) -> str:
-        return self._template.format(python=target.runtime.python, architecture=target.architecture)
+        return self._template.format(python=target.runtime.image_tag, architecture=target.architecture)
 
 
 def python_of(target: Target) -> str:

@@ -81,7 +81,7 @@ def _keep(report: Report, order: Order, recorder: Recorder, told: Told, console:
     for name in (MANIFEST, *(artifact.file for artifact in report.artifacts)):
         recorder.ledger.note(str(order.output / name))
     dates = [target.runtime.deprecation for target in order.plan.targets]
-    until = min((date + timedelta(days=1) for date in dates if date >= order.today), default=date.max)
+    until = min((day + timedelta(days=1) for day in dates if day and day >= order.today), default=date.max)
     changed = recorder.keep(told, until=until.isoformat())
     if changed is not None:
         console.notice(f"{changed} was changed during the build; build again")

@@ -12,6 +12,7 @@ from lambdabuild.errors import UsageError
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.target import Runtime, Target, find_runtime
 
+_LIFECYCLE = "https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"
 _NEWEST_PATCH = 99
 
 
@@ -42,7 +43,8 @@ class Targets:
 def choose_runtime(
     runtimes: Sequence[Runtime], *, asked: str | None, version_file: str | None, requires_python: str | None
 ) -> Runtime:
-    """The runtime to build for: what was asked for, else ``.python-version``, else the newest that is allowed.
+    """The runtime to build for: what was asked for, else ``.python-version``, else the newest that is allowed and
+    no preview, or else is allowed.
 
     Raises UsageError when Lambda has no such runtime or the project's requires-python excludes it.
     """
@@ -56,7 +58,8 @@ def choose_runtime(
                 f'requires-python = "{requires_python}" allows none of Lambda\'s runtimes ({_pythons(runtimes)})',
                 hint="widen requires-python in pyproject.toml",
             )
-        return fitting[-1]
+        settled = [runtime for runtime in fitting if not runtime.preview]
+        return (settled or fitting)[-1]
     runtime = find_runtime(runtimes, asked)
     if runtime is None:
         raise UsageError(f"Lambda has no Python {asked} runtime", hint=f"choose one of {_pythons(runtimes)}")
@@ -68,17 +71,18 @@ def choose_runtime(
     return runtime
 
 
-def check_deprecation(runtime: Runtime, today: date) -> list[Finding]:
-    """A warning for a runtime that AWS no longer patches."""
-    if today <= runtime.deprecation:
+def check_lifecycle(runtime: Runtime, today: date) -> list[Finding]:
+    """A warning for a runtime that AWS does not support yet, or no longer patches."""
+    if runtime.preview:
+        message = f"{runtime.name} is a preview: AWS may change it, and does not recommend it for production"
+    elif runtime.deprecation is not None and today > runtime.deprecation:
+        message = f"{runtime.name} is deprecated since {runtime.deprecation}: AWS patches it no more"
+        if runtime.blocks_create and runtime.blocks_update:
+            message += f", creates no function with it from {runtime.blocks_create} on"
+            message += f" and updates none from {runtime.blocks_update} on"
+    else:
         return []
-    return [
-        Finding(
-            severity="warning",
-            message=f"{runtime.name} is deprecated since {runtime.deprecation}: AWS patches it no more",
-            hint="https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html",
-        )
-    ]
+    return [Finding(severity="warning", message=message, hint=_LIFECYCLE)]
 
 
 def _allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:

@@ -37,7 +37,18 @@ class Runtime:
     """What an update of the operating system brought, which instances of the service may lack."""
     libraries: frozenset[str]
     """Shared libraries that it surely has, by the names that binaries ask for."""
-    deprecation: date
+    deprecation: date | None = None
+    """The last day on which AWS patches it. None: not announced, as of a preview."""
+    blocks_create: date | None = None
+    blocks_update: date | None = None
+    """From when AWS creates no functions with it, and updates none."""
+    preview: bool = False
+    """Whether AWS has it for trials only."""
+
+    @property
+    def image_tag(self) -> str:
+        """The tag of its image, and what ``{python}`` stands for in an image reference."""
+        return f"{self.python}-preview" if self.preview else self.python
 
     @property
     def name(self) -> str:
@@ -112,7 +123,10 @@ def parse_runtimes(document: Mapping[str, object]) -> tuple[Runtime, ...]:
             libstdcxx=_libstdcxx(table["libstdcxx"]),
             newest_libstdcxx=_libstdcxx(table.get("newest-libstdcxx", table["libstdcxx"])),
             libraries=frozenset(name.format(python=table["python"]) for name in libraries),
-            deprecation=table["deprecation"],
+            deprecation=table.get("deprecation"),
+            blocks_create=table.get("blocks-create"),
+            blocks_update=table.get("blocks-update"),
+            preview=table.get("preview", False),
         )
         for table in tables
     ]

@@ -32,12 +32,12 @@ def find_needed_glibc(filenames: Iterable[str], target: Target) -> tuple[int, in
 
 
 def runtimes_that_take(filenames: Sequence[str], runtimes: Iterable[Runtime], architecture: str) -> tuple[Runtime, ...]:
-    """The runtimes that can use at least one of these wheels on the architecture."""
+    """The runtimes, but for previews, that can use at least one of these wheels on the architecture."""
     tags = frozenset(tag for filename in filenames for tag in tags_of(filename))
     return tuple(
         runtime
         for runtime in runtimes
-        if not tags.isdisjoint(wheel_tags(Target(runtime=runtime, architecture=architecture)))
+        if not runtime.preview and not tags.isdisjoint(wheel_tags(Target(runtime=runtime, architecture=architecture)))
     )
 
 

@@ -12,7 +12,7 @@ from lambdabuild.model.facts import Facts
 from lambdabuild.model.limits import Finding, judged
 from lambdabuild.model.lint import Remark, strictly
 from lambdabuild.model.plan import Plan
-from lambdabuild.model.runtimes import check_deprecation
+from lambdabuild.model.runtimes import check_lifecycle
 from lambdabuild.model.said import Said, together
 from lambdabuild.model.slimming import Kept
 from lambdabuild.model.target import Target
@@ -200,4 +200,4 @@ def _check(
 
 def _deprecations(plan: Plan, today: date) -> Iterator[Finding]:
     for runtime in dict.fromkeys(target.runtime for target in plan.targets):
-        yield from check_deprecation(runtime, today)
+        yield from check_lifecycle(runtime, today)

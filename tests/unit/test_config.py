@@ -35,7 +35,7 @@ from lambdabuild.model.target import ARCHITECTURES
 from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
 from lambdabuild.model.typed import find_near, key_path, kind, quote
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 SCHEMA = json.loads((importlib.resources.files("lambdabuild.resources") / "config.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 ARN = "arn:aws:lambda:eu-central-1:123456789012:layer:pandas_3-1:7"
@@ -383,7 +383,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'functions.api = "shop.api.handler"',
         ),
         [
-            'tool.lambdabuild.python: expected a string such as "3.14", found a float',
+            'tool.lambdabuild.python: expected a string such as "3.15", found a float',
             "tool.lambdabuild.architecture: expected a string, found a boolean",
             "tool.lambdabuild.output: expected a string, found a date",
             "tool.lambdabuild.image: expected a string, found an array",
@@ -420,14 +420,14 @@ BAD: dict[str, tuple[str, list[str]]] = {
         table('python = "3.9"'),
         [
             'tool.lambdabuild.python: "3.9" is not a Lambda runtime; '
-            'expected one of "3.10", "3.11", "3.12", "3.13", "3.14"',
+            'expected one of "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"',
         ],
     ),
     "python with a patch version": (
         table('python = "3.13.2"'),
         [
             'tool.lambdabuild.python: "3.13.2" is not a Lambda runtime; '
-            'expected one of "3.10", "3.11", "3.12", "3.13", "3.14"',
+            'expected one of "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"',
         ],
     ),
     "amd64": (
@@ -672,10 +672,10 @@ BAD: dict[str, tuple[str, list[str]]] = {
         ),
         [
             'tool.lambdabuild.layers.deps.python: "3.9" is not a Lambda runtime; '
-            'expected one of "3.10", "3.11", "3.12", "3.13", "3.14"',
+            'expected one of "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"',
             'tool.lambdabuild.layers.deps.architecture: "amd64" is not an architecture of Lambda; '
             'did you mean "x86_64"?',
-            'tool.lambdabuild.functions.api.python: expected a string such as "3.14", found a float',
+            'tool.lambdabuild.functions.api.python: expected a string such as "3.15", found a float',
             'tool.lambdabuild.functions.api.architecture: "aarch64" is not an architecture of Lambda; '
             'did you mean "arm64"?',
         ],
@@ -844,6 +844,10 @@ BAD: dict[str, tuple[str, list[str]]] = {
 
 # What one key says of another, and what pathspec says of a pattern, is not in the schema.
 NOT_IN_SCHEMA: dict[str, tuple[str, list[str]]] = {
+    "a handler that is too long for Lambda": (
+        handler(f'"{"a" * 127}.b"'),
+        ["tool.lambdabuild.functions.api.handler: has 129 characters; a handler has at most 128 on Lambda"],
+    ),
     "patterns": (
         table(r'exclude = ["*.md", "!", "[z-a]"]' + "\n" + r'keep = ["a\\"]'),
         [

@@ -346,6 +346,7 @@ def test_read_runtimes_reads_once() -> None:
         "python3.12",
         "python3.13",
         "python3.14",
+        "python3.15",
     ]
     assert read_runtimes() is runtimes
 
@@ -384,6 +385,20 @@ def test_read_runtimes_reads_once() -> None:
 def test_read_python_version_file(tmp_path: Path, text: str, expected: str | None) -> None:
     write(tmp_path / ".python-version", text)
     assert read_python_version_file(tmp_path) == expected
+
+
+def test_the_python_version_file_of_a_workspace(tmp_path: Path) -> None:
+    root, member = tmp_path / "shop", tmp_path / "shop" / "packages" / "api"
+    write(tmp_path / ".python-version", "3.10\n")
+    write(root / ".python-version", "3.12\n")
+    write(member / "pyproject.toml", "")
+    assert read_python_version_file(member) is None
+    write(root / "uv.lock", "")
+    assert read_python_version_file(member) == "3.12"
+    write(member.parent / ".python-version", "pypy@3.11\n")
+    assert read_python_version_file(member) is None
+    write(member / ".python-version", "3.13\n")
+    assert read_python_version_file(member) == "3.13"
 
 
 def test_no_python_version_file(tmp_path: Path) -> None:

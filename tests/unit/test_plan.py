@@ -271,7 +271,7 @@ def test_a_runtime_that_the_project_excludes() -> None:
         slim(config)
     assert str(caught.value) == (
         'functions.api.python = "3.10": python 3.10 is excluded by requires-python = ">=3.11"\n'
-        "  hint: choose one of 3.11, 3.12, 3.13, 3.14"
+        "  hint: choose one of 3.11, 3.12, 3.13, 3.14, 3.15"
     )
 
 

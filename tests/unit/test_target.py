@@ -136,6 +136,7 @@ def test_the_runtimes_of_lambda() -> None:
         "python3.12": ("Amazon Linux 2023", (2, 34), (2, 34)),
         "python3.13": ("Amazon Linux 2023", (2, 34), (2, 34)),
         "python3.14": ("Amazon Linux 2023", (2, 34), (2, 34)),
+        "python3.15": ("Amazon Linux 2023", (2, 34), (2, 34)),
     }
 
 
