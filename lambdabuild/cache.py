@@ -6,18 +6,19 @@ the layout's version, so another version of lambdabuild never reads it.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, TypeVar
 
+from lambdabuild.claims import claimed
 from lambdabuild.errors import MachineError
-from lambdabuild.locks import held, is_held
+from lambdabuild.locks import held
+from lambdabuild.scratch import make_scratch, temporary_folder, with_room
 
 if TYPE_CHECKING:
     from lambdabuild.model.segment import Segment
@@ -26,7 +27,12 @@ LAYOUT = "v2"
 _CACHEDIR_TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This folder holds what lambdabuild can build again: https://bford.info/cachedir/
 """
-_SCRATCH = "scratch-"
+_SEGMENTS = f"{LAYOUT}/segments"
+_LOCKS = "locks"
+_PAGE = 4096
+"""Bytes that a disk has to take."""
+
+T = TypeVar("T")
 
 
 def default_root(environ: Mapping[str, str], *, home: Path, platform: str) -> Path:
@@ -44,72 +50,57 @@ def default_root(environ: Mapping[str, str], *, home: Path, platform: str) -> Pa
     return (Path(base) if Path(base).is_absolute() else home / ".cache") / "lambdabuild"
 
 
-@dataclass(frozen=True, slots=True)
 class Cache:
-    """Segments by key below a folder of the user's."""
+    """Segments by key below a folder of the user's.
 
-    root: Path
+    Where that cannot be written, a temporary folder takes what is new for as long as this process runs; what lies in
+    the user's is read all the same.
+    """
+
+    def __init__(self, root: Path, *, notice: Callable[[str], None] = lambda text: None) -> None:
+        """``notice`` tells the user, once, that nothing can be kept."""
+        self.root = root
+        self._notice = notice
+        self._instead: Path | None = None
+        """The temporary folder."""
+        self._moving = Lock()
 
     @property
     def locks(self) -> Path:
-        """Where locks of other things than segments lie."""
-        return self.root / "locks"
+        """Where locks lie."""
+        return (self._instead or self.root) / _LOCKS
 
     def ensure(self) -> None:
-        """Make the folder; raises MachineError when it cannot be written."""
-        try:
-            self.segments.mkdir(parents=True, exist_ok=True)
-            tag = self.root / "CACHEDIR.TAG"
-            if not tag.exists():
-                tag.write_text(_CACHEDIR_TAG)
-        except OSError as error:
-            raise MachineError(
-                f"the cache folder {self.root} cannot be written: {error.strerror}",
-                hint="set LAMBDABUILD_CACHE_DIR to a folder that can",
-            ) from error
+        """Make the folder, and see that it can be written; raises MachineError when no other one can."""
+        self._write(_make_ready)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A temporary folder on the cache's disk; what killed builds left is removed first.
+        """A temporary folder on the cache's disk, or where there is room; what killed builds left is removed first.
 
         It is removed in a thread of its own, beside what follows the ``with`` block.
         """
-        for lock in self.version.glob(f"{_SCRATCH}*.lock"):
-            if not is_held(lock):
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink(missing_ok=True)
-        folder = self.version / f"{_SCRATCH}{os.urandom(8).hex()}"
-        lock = folder.with_suffix(".lock")
-        holding = ExitStack()
-        holding.enter_context(held(lock))
-
-        def remove() -> None:
-            with holding:
-                shutil.rmtree(folder, ignore_errors=True)
-                lock.unlink(missing_ok=True)
-
+        folder, remove = self._write(lambda root: make_scratch(with_room(root / LAYOUT)))
         try:
-            folder.mkdir()
             yield folder
         finally:
             Thread(target=remove, name=f"remove {folder.name}").start()
 
-    def in_use(self, *, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
-        """For as long as entries that were found are read: nothing is removed from the cache."""
-        return held(self.usage_lock, waiting=waiting, shared=True)
+    @contextmanager
+    def in_use(self, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """For as long as entries are read and written: nothing is removed from the cache."""
+        with ExitStack() as stack:
+            with suppress(OSError):  # nobody removes anything where the lock cannot be had
+                self.usage_lock.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(held(self.usage_lock, waiting=waiting, shared=True))
+            self.ensure()
+            yield
 
     @contextmanager
-    def building(self, keys: Iterable[str], *, waiting: Callable[[], None]) -> Iterator[None]:
-        """Alone with these keys: of builds that want one of them, one makes it and the others wait, to find it then.
-
-        There is one lock for all keys that begin alike, taken in the order of their names, so that no two wait for
-        each other.
-        """
-        folder = self.version / "locks"
-        folder.mkdir(exist_ok=True)
+    def building(self, keys: Collection[str], *, waiting: Callable[[], None]) -> Iterator[None]:
+        """Alone with these keys: of builds that want one of them, one makes it and the others wait, to find it then."""
         with ExitStack() as stack:
-            for stripe in sorted({key[:2] for key in keys}):
-                stack.enter_context(held(folder / f"{stripe}.lock", waiting=waiting))
+            self._write(lambda root: stack.enter_context(claimed(root / _LOCKS, keys, waiting=waiting)))
             yield
 
     def find(self, key: str, *, whole: bool = True, used: bool = True) -> Segment | None:
@@ -119,31 +110,33 @@ class Cache:
         """
         from lambdabuild.segmentfile import DamagedSegmentError, read_segment  # not for a build that is unchanged
 
-        path = self._path(key)
-        try:
-            with path.open("rb") as file:
-                try:
-                    segment = read_segment(file, path, key, whole=whole)
-                except DamagedSegmentError:
-                    self._set_aside(path, file.fileno())
-                    return None
-        except FileNotFoundError:
-            return None
-        except OSError:
-            self._set_aside(path)
-            return None
-        if used:
-            with suppress(OSError):  # a cache that others keep may be read only
-                os.utime(path)
-        return segment
+        for root in self._roots:
+            path = _path(root, key)
+            try:
+                with path.open("rb") as file:
+                    try:
+                        segment = read_segment(file, path, key, whole=whole)
+                    except DamagedSegmentError:
+                        self._set_aside(path, file.fileno())
+                        continue
+            except FileNotFoundError:
+                continue
+            except OSError:
+                self._set_aside(path)
+                continue
+            if used:
+                with suppress(OSError):  # a cache that others keep may be read only
+                    os.utime(path)
+            return segment
+        return None
 
     def store(self, key: str, segment: Segment) -> Segment:
         """Write a segment and return it as it lies in the cache, its members pointing into the file."""
         from lambdabuild.segmentfile import write_segment
 
-        path = self._path(key)
-        try:
-            path.parent.mkdir(exist_ok=True)
+        def write(root: Path) -> None:
+            path = _path(root, key)
+            path.parent.mkdir(parents=True, exist_ok=True)
             new = path.with_name(f".new-{os.urandom(8).hex()}")
             try:
                 with new.open("x+b") as file:
@@ -152,14 +145,11 @@ class Cache:
             except BaseException:
                 new.unlink(missing_ok=True)
                 raise
-        except OSError as error:
-            raise MachineError(
-                f"{segment.name} {segment.version} cannot be written to the cache {self.root}: {error.strerror}",
-                hint="free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk",
-            ) from error
+
+        self._write(write)
         stored = self.find(key, whole=False)  # what was hashed while it was written
         if stored is None:
-            raise MachineError(f"{path} did not read back as it was written", hint="check the disk")
+            raise MachineError(f"{segment.name} {segment.version} did not read back as it was written to the cache")
         return stored
 
     def find_text(self, kind: str, key: str, *, used: bool = True) -> str | None:
@@ -196,8 +186,13 @@ class Cache:
 
     @property
     def usage_lock(self) -> Path:
-        """Shared by builds that read entries, held alone by what removes them."""
-        return self.version / "in-use.lock"
+        """Shared by builds that use entries, held alone by what removes them."""
+        return self.root / _LOCKS / "in-use.lock"
+
+    @property
+    def writable(self) -> bool:
+        """Whether the user's folder takes what is new, as far as it was tried."""
+        return self._instead is None
 
     @property
     def version(self) -> Path:
@@ -206,16 +201,63 @@ class Cache:
 
     @property
     def segments(self) -> Path:
-        return self.version / "segments"
+        return self.root / _SEGMENTS
 
-    def _path(self, key: str) -> Path:
-        return self.segments / key[:2] / f"{key}.segment"
+    @property
+    def _roots(self) -> tuple[Path, ...]:
+        return (self.root,) if self._instead is None else (self._instead, self.root)
+
+    def _write(self, write: Callable[[Path], T]) -> T:
+        """Write below the root or, where that cannot be, below a temporary one from now on."""
+        root = self._roots[0]
+        try:
+            return write(root)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) or root != self.root:
+                raise
+            return self._move(error, write)
+
+    def _move(self, why: OSError, write: Callable[[Path], T]) -> T:
+        try:
+            with self._moving:
+                if self._instead is None:
+                    self._instead, remove = make_scratch(temporary_folder())
+                    atexit.register(remove)
+                    self._notice(
+                        f"the cache folder {self.root} cannot be written ({why.strerror}): this build goes on without "
+                        "it, and keeps nothing for the next (LAMBDABUILD_CACHE_DIR sets another folder)"
+                    )
+                    _make_ready(self._instead)
+            return write(self._instead)
+        except OSError as error:
+            raise MachineError(
+                f"neither the cache folder {self.root} ({why.strerror}) nor a temporary one ({error.strerror}) can be "
+                "written",
+                hint="free some disk space, or set LAMBDABUILD_CACHE_DIR to a folder that can be written",
+            ) from error
 
     def _set_aside(self, path: Path, opened: int | None = None) -> None:
         """Out of the way, unless another build has put a new file in its place since it was opened."""
         with suppress(OSError):  # in a cache that cannot be written it stays, and stays a miss
             if opened is None or os.path.samestat(os.fstat(opened), path.stat()):
                 path.replace(path.with_suffix(".damaged"))
+
+
+def _make_ready(root: Path) -> None:
+    for folder in (root / _LOCKS, root / _SEGMENTS):
+        folder.mkdir(parents=True, exist_ok=True)
+    tag = root / "CACHEDIR.TAG"
+    if not tag.exists():
+        tag.write_text(_CACHEDIR_TAG)
+    trial = root / LAYOUT / f".new-{os.urandom(8).hex()}"
+    try:
+        trial.write_bytes(bytes(_PAGE))
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _path(root: Path, key: str) -> Path:
+    return root / _SEGMENTS / key[:2] / f"{key}.segment"
 
 
 def _text_digest(kind: str, key: str, text: bytes) -> bytes:

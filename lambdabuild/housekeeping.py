@@ -7,12 +7,14 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.cache import LAYOUT, Cache
+from lambdabuild.errors import MachineError
 from lambdabuild.locks import held, held_if_free
+from lambdabuild.scratch import PREFIX
 
 DEFAULT_BOUND = 10_000_000_000
 """Bytes that the cache may take when a build ends, unless LAMBDABUILD_CACHE_MAX_SIZE says otherwise."""
@@ -48,22 +50,32 @@ def measure(cache: Cache) -> Usage:
 def prune(cache: Cache, bound: int, *, waiting: Callable[[], None]) -> Usage:
     """Remove what no version of this layout reads and then, beginning with what was not used for longest, whatever is
     over the bound (bytes); waits for builds that read from the cache. Gives what was removed."""
-    with held(cache.usage_lock, waiting=waiting):
-        return _prune(cache, bound)
+    with _alone(cache, waiting):
+        removed, failed = _prune(cache, bound)
+    _check(failed)
+    return removed
 
 
 def prune_if_free(cache: Cache, bound: int) -> Usage:
     """The same at the end of a build, when no other one reads from the cache; nothing is removed otherwise."""
-    with held_if_free(cache.usage_lock) as free:
-        return _prune(cache, bound) if free else Usage(segments=0, size=0)
+    with suppress(OSError), held_if_free(cache.usage_lock) as free:  # where it cannot be had, nothing was kept
+        if free:
+            return _prune(cache, bound)[0]
+    return Usage(segments=0, size=0)
 
 
 def clear(cache: Cache, *, waiting: Callable[[], None]) -> Usage:
     """Remove everything but the folder and its tag; waits for builds that read from the cache."""
-    with held(cache.usage_lock, waiting=waiting):
+    failed: list[OSError] = []
+    with _alone(cache, waiting):
         files = list(_files(cache))
         for layout in _layouts(cache):
-            shutil.rmtree(layout, ignore_errors=True)
+            try:
+                shutil.rmtree(layout)
+            except OSError as error:
+                failed.append(error)
+                shutil.rmtree(layout, ignore_errors=True)
+    _check(failed)
     return _usage(files)
 
 
@@ -73,6 +85,30 @@ def find_damaged(cache: Cache) -> Iterator[Path]:
         for file in _files(cache):
             if not _is_refuse(file.path) and not _is_whole(cache, file.path):
                 yield file.path
+
+
+@contextmanager
+def _alone(cache: Cache, waiting: Callable[[], None]) -> Iterator[None]:
+    """When no build reads from the cache."""
+    with ExitStack() as stack:
+        try:
+            cache.usage_lock.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(cache.usage_lock, waiting=waiting))
+        except OSError as error:
+            raise _cannot(error) from error
+        yield
+
+
+def _check(failed: list[OSError]) -> None:
+    if failed:
+        raise _cannot(failed[0]) from failed[0]
+
+
+def _cannot(error: OSError) -> MachineError:
+    return MachineError(
+        f"{error.filename} in the cache cannot be written or removed: {error.strerror}",
+        hint="mend its permissions, or set LAMBDABUILD_CACHE_DIR to another folder",
+    )
 
 
 def _is_refuse(path: Path) -> bool:
@@ -86,32 +122,40 @@ def _is_whole(cache: Cache, path: Path) -> bool:
     return cache.find_text(path.parent.name, path.name, used=False) is not None
 
 
-def _prune(cache: Cache, bound: int) -> Usage:
-    removed: list[_File] = []
+def _prune(cache: Cache, bound: int) -> tuple[Usage, list[OSError]]:
+    """Gives what was removed, and why something was not."""
+    doomed: list[_File] = []
     for layout in _layouts(cache):
         if layout.name != LAYOUT:
-            removed += list(_below(layout))
-            shutil.rmtree(layout, ignore_errors=True)
+            doomed += list(_below(layout))
     kept: list[_File] = []
     for file in _files(cache):
-        (removed if _is_refuse(file.path) else kept).append(file)
+        (doomed if _is_refuse(file.path) else kept).append(file)
     kept.sort(key=lambda file: file.used, reverse=True)
     size = sum(file.size for file in kept)
     while size > bound and kept:
         oldest = kept.pop()
-        removed.append(oldest)
+        doomed.append(oldest)
         size -= oldest.size
-    for file in removed:
-        with suppress(OSError):
+    removed: list[_File] = []
+    failed: list[OSError] = []
+    for file in doomed:
+        try:
             file.path.unlink(missing_ok=True)
-    return _usage(removed)
+            removed.append(file)
+        except OSError as error:
+            failed.append(error)
+    for layout in _layouts(cache):
+        if layout.name != LAYOUT:
+            shutil.rmtree(layout, ignore_errors=True)
+    return _usage(removed), failed
 
 
 def _files(cache: Cache) -> Iterator[_File]:
-    """What was kept, not what is only for a moment: locks, scratch folders and files that are being written."""
+    """What was kept, not what is only for a moment: scratch folders and files that are being written."""
     with suppress(OSError):
         for folder in cache.version.iterdir():
-            if folder.is_dir() and folder.name != "locks" and not folder.name.startswith("scratch-"):
+            if folder.is_dir() and not folder.name.startswith(PREFIX):
                 yield from _below(folder)
 
 

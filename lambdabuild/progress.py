@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from lambdabuild.model.events import Event
@@ -20,7 +21,7 @@ _EVERY = 0.1
 
 
 class Progress:
-    """Listens to what a build tells while it works, and measures how long each phase takes."""
+    """Listens to what a build tells while it works, from any thread, and measures how long each phase takes."""
 
     def __init__(self, *, as_json: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._as_json = as_json
@@ -32,8 +33,26 @@ class Progress:
         self._phase: str | None = None
         self._since = 0.0
         self._spent: dict[str, float] = {}
+        self._lock = Lock()
 
     def listen(self, event: Event) -> None:
+        with self._lock:
+            self._hear(event)
+
+    def quiet(self) -> None:
+        """End the progress, so that other lines stand alone."""
+        with self._lock:
+            if self._status is not None:
+                self._status.stop()
+                self._status = None
+
+    def spent(self) -> dict[str, float]:
+        """Seconds by phase until now, in the order in which they began."""
+        with self._lock:
+            self._enter(self._phase, self._clock())
+            return dict(self._spent)
+
+    def _hear(self, event: Event) -> None:
         now = self._clock()
         self._enter(event.phase, now)
         counts = event.done is not None
@@ -48,17 +67,6 @@ class Progress:
         elif not counts and event.text != self._told:
             self._told = event.text
             print(f"{event.text} …", file=sys.stderr, flush=True)
-
-    def quiet(self) -> None:
-        """End the progress, so that other lines stand alone."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
-
-    def spent(self) -> dict[str, float]:
-        """Seconds by phase until now, in the order in which they began."""
-        self._enter(self._phase, self._clock())
-        return dict(self._spent)
 
     def _enter(self, phase: str | None, now: float) -> None:
         if self._phase is not None:

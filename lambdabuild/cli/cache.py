@@ -106,9 +106,7 @@ def _open() -> Cache:
     from lambdabuild.cache import Cache, default_root
     from lambdabuild.environment import environment
 
-    opened = Cache(default_root(environment(), home=Path.home(), platform=sys.platform))
-    opened.ensure()
-    return opened
+    return Cache(default_root(environment(), home=Path.home(), platform=sys.platform))
 
 
 def _shown(usage: Usage) -> str:

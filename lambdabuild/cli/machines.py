@@ -160,7 +160,7 @@ def _machines(
     credentials = partial(read_credentials, environ, project=project, home=Path.home())
     environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
     binary = uv.find_binary()
-    cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
+    cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform), notice=console.notice)
     version = read_version(binary, environ=environ, cache=cache)
     host = partial(_host_builder, binary, environ, cache, credentials)
     image = _image(environ, config)

@@ -56,7 +56,6 @@ def build(order: Order, machines: Machines) -> Report:
     reuses = not (order.split or machines.resolver.upgrade or order.verify == "always")
     known = recall(machines.cache, order.output)
     _check_handlers(order, known if reuses else Memory())
-    machines.cache.ensure()
     waited = False
 
     def wait(what: str) -> None:
@@ -176,7 +175,6 @@ def _check_handlers(order: Order, memory: Memory) -> None:
 
 def propose_split(order: Order, machines: Machines) -> tuple[SplitPart, ...]:
     """The layers of the plan as parts that fit the direct upload; nothing is written but the cache."""
-    machines.cache.ensure()
     with machines.cache.in_use():
         return tuple(
             SplitPart(

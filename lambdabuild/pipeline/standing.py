@@ -57,7 +57,6 @@ def verify_standing(asked: Standing, machines: Machines) -> tuple[Verification, 
         remember=False,
         listen=machines.listen,
     )
-    machines.cache.ensure()
     with machines.cache.in_use():
         return verify(needed, asked.output, bench, chosen=chosen.__contains__)
 

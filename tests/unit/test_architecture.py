@@ -23,7 +23,7 @@ LEVELS = (
     ("builders",),
     ("handlerhint", "housekeeping", "lockinputs", "buildstate", "selections", "uvversion"),
     ("cache", "uv", "zipformat", "configfile", "manifest", "sourcefiles"),
-    ("segmentfile",),
+    ("segmentfile", "claims", "scratch"),
     ("slices", "locks", "ledger", "environment", "elf"),
     ("model",),
     ("errors",),

@@ -298,6 +298,34 @@ def test_what_is_no_zip(locked: Shop) -> None:
     assert locked.run("validate", "pyproject.toml").code == 3
 
 
+def test_a_cache_that_cannot_be_written_is_no_reason_not_to_build(locked: Shop, tmp_path: Path) -> None:
+    made = locked.done("package", "--builder", "host")
+    archives = sha256s(locked.output)
+    cache = locked.project / "pyproject.toml"
+    before = cache.read_bytes()
+    for _ in range(2):
+        ended = locked.done(
+            "package", "--builder", "host", LAMBDABUILD_CACHE_DIR=str(cache), TMPDIR=str(tmp_path), HOME=str(tmp_path)
+        )
+        assert [line for line in ended.err.splitlines() if "…" not in line] == [
+            f"note: the cache folder {cache} cannot be written (Not a directory): this build goes on without it, and "
+            "keeps nothing for the next (LAMBDABUILD_CACHE_DIR sets another folder)"
+        ]
+        assert "unchanged" not in ended.out
+    assert made.out.splitlines()[0] == ended.out.splitlines()[0]
+    assert sha256s(locked.output) == archives
+    assert cache.read_bytes() == before
+    assert list(tmp_path.glob("lambdabuild-*")) == []
+    for command in ("prune", "clear"):
+        ended = locked.run("cache", command, LAMBDABUILD_CACHE_DIR=str(cache))
+        assert (ended.code, ended.out, ended.err) == (
+            4,
+            "",
+            f"error: {cache / 'locks'} in the cache cannot be written or removed: Not a directory\n"
+            "  hint: mend its permissions, or set LAMBDABUILD_CACHE_DIR to another folder\n",
+        )
+
+
 # Exit status 4: the machine
 
 
@@ -323,16 +351,6 @@ def test_no_engine(locked: Shop, tmp_path: Path) -> None:
         f"note: building on this machine, not in the Lambda image: no Docker Engine answers at {socket}\n"
         "  The same wheels give the same bytes; source distributions cannot be built this way.\n"
     ) in ended.err
-
-
-def test_a_cache_that_cannot_be_written(locked: Shop) -> None:
-    cache = locked.project / "pyproject.toml"
-    ended = locked.run("layer", "--builder", "host", LAMBDABUILD_CACHE_DIR=str(cache))
-    assert ended.code == 4
-    assert ended.error == (
-        f"error: the cache folder {cache} cannot be written: Not a directory\n"
-        "  hint: set LAMBDABUILD_CACHE_DIR to a folder that can\n"
-    )
 
 
 # Exit status 5: a bug

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import pytest
 
 from lambdabuild.cache import Cache
 from lambdabuild.housekeeping import Usage, clear, find_damaged, measure, prune, prune_if_free
+from lambdabuild.locks import held
 from tests.samples import member, segment
+from tests.unprivileged import public_folder, run_unprivileged
 
 OLD, MIDDLE, NEW = "aa" * 32, "bb" * 32, "cc" * 32
 READER = """
@@ -94,7 +97,7 @@ def test_what_nobody_reads_goes_whatever_the_bound(cache: Cache) -> None:
     (cache.root / "CACHEDIR.TAG").stat()
     assert prune(cache, 10**9, waiting=nothing_waits) == Usage(segments=1, size=len("damaged") + len("earlier"))
     assert kept(cache) == [MIDDLE, NEW]
-    assert sorted(path.name for path in cache.root.iterdir()) == ["CACHEDIR.TAG", "v2"]
+    assert sorted(path.name for path in cache.root.iterdir()) == ["CACHEDIR.TAG", "locks", "v2"]
 
 
 def test_a_build_that_reads_is_waited_for(cache: Cache) -> None:
@@ -124,7 +127,7 @@ def test_builds_read_side_by_side(cache: Cache) -> None:
 def test_clear(cache: Cache) -> None:
     (cache.root / "v1").mkdir()
     assert clear(cache, waiting=nothing_waits).segments == 3
-    assert [path.name for path in cache.root.iterdir()] == ["CACHEDIR.TAG"]
+    assert sorted(path.name for path in cache.root.iterdir()) == ["CACHEDIR.TAG", "locks"]
 
 
 def test_what_is_not_the_caches_is_never_removed(tmp_path: Path) -> None:
@@ -183,3 +186,61 @@ def test_what_killed_builds_left_half_written_goes(cache: Cache) -> None:
     assert prune(cache, 10**9, waiting=nothing_waits) == Usage(segments=0, size=8)
     assert writing.exists()
     assert kept(cache) == [OLD, MIDDLE, NEW]
+
+
+WAITER = """
+import sys
+from pathlib import Path
+from lambdabuild.cache import Cache
+from lambdabuild.zipformat import pack
+from lambdabuild.model.segment import Segment
+cache = Cache(Path(sys.argv[1]), notice=print)
+with cache.in_use(waiting=lambda: print("waits", flush=True)), cache.scratch():
+    demo = Segment(name="demo", version="1.0", requires=(), members=(pack("a", 0o644, b"a"),))
+    print(cache.store("dd" * 32, demo).name)
+"""
+
+
+def test_a_build_that_waits_for_clear_goes_on_in_an_empty_cache(cache: Cache) -> None:
+    with held(cache.usage_lock):
+        argv = [sys.executable, "-c", WAITER, cache.root]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        for path in cache.root.glob("v*"):
+            shutil.rmtree(path)
+    assert process.communicate() == ("demo\n", None)
+    assert path_of(cache, "dd" * 32).exists()
+
+
+STUCK = """
+cache = Cache(Path(sys.argv[1]))
+for remove in (lambda: prune(cache, 0, waiting=print), lambda: clear(cache, waiting=print)):
+    try:
+        print(remove())
+    except MachineError as error:
+        print(error)
+print(prune_if_free(cache, 0))
+"""
+
+
+def test_what_may_not_be_removed_is_no_success() -> None:
+    imports = (
+        "from pathlib import Path\nfrom lambdabuild.cache import Cache\nfrom lambdabuild.errors import MachineError\n"
+        "from lambdabuild.housekeeping import clear, prune, prune_if_free\n"
+    )
+    with public_folder() as folder:
+        cache = Cache(folder)
+        with cache.in_use():
+            cache.store_text("exports", NEW, "text")
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        said = (
+            f"{cache.version / 'exports' / NEW} in the cache cannot be written or removed: Permission denied\n"
+            "  hint: mend its permissions, or set LAMBDABUILD_CACHE_DIR to another folder\n"
+        )
+        first, second, last = run_unprivileged(imports, STUCK, folder).split("  hint", 2)
+        assert f"{first}  hint{second.partition(chr(10))[0]}\n" == said
+        assert "in the cache cannot be written or removed: Permission denied\n" in second
+        assert last.endswith("Usage(segments=0, size=0)\n")
+        assert (cache.version / "exports" / NEW).exists()

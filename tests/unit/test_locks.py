@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdabuild.locks import held, is_held
+from lambdabuild.locks import held, is_held, wait_until_free
 
 HOLDER = """
 import sys
@@ -70,3 +70,27 @@ def test_a_killed_holders_lock_is_free(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         assert not is_held(path)
+
+
+def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with holder(path) as process:
+
+        def remove() -> None:
+            path.unlink()
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+
+        with held(path, waiting=remove):
+            assert is_held(path)
+    assert not is_held(path)
+
+
+def test_who_waits_needs_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    wait_until_free(path)
+    assert not path.exists()
+    with holder(path) as process:
+        process.kill()
+        wait_until_free(path)
