@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from lambdabuild import __version__
 from lambdabuild.buildstate import Told
-from lambdabuild.errors import LambdaBuildError
+from lambdabuild.errors import Code
 from lambdabuild.model import verifiedtext
-from lambdabuild.model.documents import findings_document, report_document
+from lambdabuild.model.documents import report_document
 from lambdabuild.model.events import Event
 from lambdabuild.model.keptnotes import kept_note
-from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, format_size
+from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, finding_document, format_size
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.transformed import restored_notes, transformed_lines
 from lambdabuild.progress import Progress
@@ -53,14 +53,13 @@ class Console:
         """Progress: what goes on now."""
         self._progress.listen(event)
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, *, code: Code = "note") -> None:
         """Something that the user should know, and did not ask for."""
         self.quiet()
-        print(f"note: {text}", file=sys.stderr, flush=True)
-
-    def error(self, error: LambdaBuildError) -> None:
-        self.quiet()
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        if self._as_json:
+            _print_event("note", code=code, message=text)
+        else:
+            print(f"note: {text}", file=sys.stderr, flush=True)
 
     def quiet(self) -> None:
         """End the progress, so that other lines stand alone."""
@@ -90,13 +89,15 @@ class Console:
         self._findings(report.findings)
         for file, modules in report.left_out.items():
             more = f" and {len(modules) - _FEW} more" if len(modules) > _FEW else ""
-            self.notice(f"{file} leaves out what its handler does not reach: {', '.join(modules[:_FEW])}{more}")
+            self.notice(
+                f"{file} leaves out what its handler does not reach: {', '.join(modules[:_FEW])}{more}", code="left-out"
+            )
         for file, kept in report.kept.items() if not self._as_json else ():
-            self.notice(kept_note(file, kept))
+            self.notice(kept_note(file, kept), code="kept")
         for note in restored_notes(report.artifacts) if not self._as_json else ():
-            self.notice(note)
+            self.notice(note, code="restored")
         for note in verifiedtext.notes(report.verification, why_not=report.unverified):
-            self.notice(note)
+            self.notice(note, code="not-verified")
         if self._as_json:
             _print_json(report_document(report, version=__version__))
             return
@@ -109,16 +110,18 @@ class Console:
             print("\n".join((verifiedtext.summary(report.verification), *verifiedtext.savings(report.verification))))
 
     def verified(self, verification: Verification, findings: Sequence[Finding]) -> None:
-        """The result of a verification, warnings and notes; errors are left to whoever raises them."""
+        """The result of a verification, warnings and notes; errors, and with them the document, are left to whoever
+        raises them."""
         self.quiet()
         self._findings(finding for finding in findings if finding.severity == "warning")
         for note in verifiedtext.notes(verification, why_not=None):
-            self.notice(note)
+            self.notice(note, code="not-verified")
         if self._as_json:
             from lambdabuild.model.verification import verification_document
 
-            document = verification_document(verification)
-            _print_json({"verification": document, "findings": findings_document(findings)})
+            told = [finding_document(finding) for finding in findings]
+            if not any(finding.severity == "error" for finding in findings):
+                _print_json({"verification": verification_document(verification), "findings": told})
             return
         for artifact in verification.artifacts:
             print("\n".join(verifiedtext.table(artifact)))
@@ -135,12 +138,16 @@ class Console:
         print("lambdabuild layer --split --make makes them")
 
     def invoked(self, invoked: Invoked, *, name: str, file: str, whole: bool) -> None:
-        """The response on stdout; the log, with ``whole`` all of it, and what was measured on stderr."""
+        """The response on stdout; the log, with ``whole`` all of it, and what was measured on stderr.
+
+        The document of one that failed is left to whoever raises its error.
+        """
         from lambdabuild.model.invokedtext import invoked_document, response_text, times_text  # no build needs these
 
         self.quiet()
         if self._as_json:
-            _print_json(invoked_document(invoked, name=name, file=file))
+            if invoked.error is None:
+                _print_json(invoked_document(invoked, name=name, file=file))
             return
         log = invoked.full_log if whole else invoked.log
         for text in (log.rstrip("\n"), times_text(invoked)):
@@ -174,12 +181,16 @@ class Console:
                 }
                 for one in checked
             ]
-            _print_json({"archives": archives, "findings": findings_document(findings)})
+            _print_json({"archives": archives, "findings": [finding_document(finding) for finding in findings]})
             return
         print(_table(_checked_row(one, checked) for one in checked))
 
     def _findings(self, findings: Iterable[Finding]) -> None:
-        """Findings, each hint once, after the last of the findings in a row that share it."""
+        """Findings; as text each hint once, after the last of the findings in a row that share it."""
+        if self._as_json:
+            for finding in findings:
+                _print_event(finding.severity, code=finding.code, message=finding.message, hint=finding.hint)
+            return
         for (severity, hint), group in groupby(findings, key=lambda finding: (finding.severity, finding.hint)):
             for finding in group:
                 print(f"{severity}: {finding.message}", file=sys.stderr)
@@ -236,3 +247,7 @@ def _table(rows: Iterable[tuple[str, ...]]) -> str:
 
 def _print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=2))
+
+
+def _print_event(event: str, **values: str | None) -> None:
+    print(json.dumps({"event": event, **values}), file=sys.stderr, flush=True)

@@ -169,18 +169,24 @@ def failure(phase: str, stderr: str) -> LambdaBuildError:
     text = redacted(stderr.strip())
     message = f"{phase} failed; uv says:\n{_indented(text)}"
     if "Hash mismatch" in text:
-        return PolicyError(message, hint="the file is not the one that was locked: do not use it before you know why")
+        return PolicyError(
+            message,
+            hint="the file is not the one that was locked: do not use it before you know why",
+            code="hash-mismatch",
+        )
     if "No interpreter found" in text:
         return MachineError(
             message, hint="install that Python (for example: uv python install), uv reads the lock with it"
         )
     refusing = _find_refusing_host(text)
     if refusing is not None:
-        return MachineError(message, hint=login_hint(refusing))
+        return MachineError(message, hint=login_hint(refusing), code="login")
     if any(sign in text for sign in _NETWORK_SIGNS):
-        return MachineError(message, hint="check the network, the proxy settings and the index (uv's UV_INDEX…)")
+        return MachineError(
+            message, hint="check the network, the proxy settings and the index (uv's UV_INDEX…)", code="network"
+        )
     if "No space left on device" in text:
-        return MachineError(message, hint="free some disk space")
+        return MachineError(message, hint="free some disk space", code="disk-full")
     return BuildError(message)
 
 

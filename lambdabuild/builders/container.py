@@ -195,7 +195,9 @@ def engine_errors(phase: str) -> Iterator[None]:
         ) from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, ConnectionError) as error:
         raise MachineError(
-            f"lost the Docker Engine while {phase}: {_innermost(error)}", hint="check that it runs: docker info"
+            f"lost the Docker Engine while {phase}: {_innermost(error)}",
+            hint="check that it runs: docker info",
+            code="engine-unavailable",
         ) from error
 
 

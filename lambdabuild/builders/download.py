@@ -39,7 +39,7 @@ def fetch(pin: Pin, *, credentials: Credentials | None = None, tls: ssl.SSLConte
         if isinstance(error, urllib.error.HTTPError):
             error.close()
         hint = login_hint(urlsplit(url).netloc) if refused else _HINT
-        raise MachineError(f"{pin.filename} cannot be fetched: {error}", hint=hint) from error
+        raise MachineError(f"{pin.filename} cannot be fetched: {error}", hint=hint, code="network") from error
     return checked(pin, content)
 
 
@@ -66,5 +66,6 @@ def checked(pin: Pin, content: bytes) -> bytes:
             f"{pin.filename} has not the hash that was locked\n"
             f"  expected sha256 {pin.sha256}\n  computed sha256 {computed}",
             hint="the file is not the one that was locked: do not use it before you know why",
+            code="hash-mismatch",
         )
     return content

@@ -63,6 +63,7 @@ class Engine:
             problem = MachineError(
                 f"no Docker Engine answers at {self._environ.get('DOCKER_HOST', 'the default socket')}",
                 hint="start Docker, set DOCKER_HOST, or build without it: --builder host",
+                code="engine-unavailable",
             )
             problem.__cause__ = error
             return problem

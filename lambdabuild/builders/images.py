@@ -50,6 +50,7 @@ def ensure_image(client: docker.DockerClient, reference: str, target: Target, li
                 f"the image {reference} cannot be pulled: {error.explanation or error}",
                 hint="check the name (image in [tool.lambdabuild], LAMBDABUILD_IMAGE) and the registry's login, "
                 "or build without it: --builder host",
+                code="image-unavailable",
             ) from error
     if image.attrs["Architecture"] != wanted:
         raise MachineError(f"the image {reference} is for {image.attrs['Architecture']}, not for {wanted}")

@@ -54,7 +54,7 @@ def read_credentials(environ: Mapping[str, str], *, project: Path, home: Path) -
 def read_netrc(environ: Mapping[str, str], *, home: Path) -> dict[str, Login]:
     """Logins by host from the file that NETRC names, else ~/.netrc; as for uv, one that is malformed has none."""
     named = environ.get("NETRC")
-    places = [*([Path(named).expanduser()] if named else []), home / ".netrc"]
+    places = [*([home / named[2:] if named.startswith("~/") else Path(named)] if named else []), home / ".netrc"]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return {}

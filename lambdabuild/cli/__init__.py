@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import signal
 import sys
@@ -14,13 +13,11 @@ from typing import NoReturn
 import click
 
 from lambdabuild import __version__
-from lambdabuild.errors import LambdaBuildError, MachineError, Terminated
+from lambdabuild.cli.streams import flush, open_streams
+from lambdabuild.errors import Terminated
 
-_BUG = 5
 _OBJECTS = 100_000
 """How many objects are made before Python looks for rings among them: a run is short, and makes few."""
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_INTERRUPTED = 130
 
 
 _COMMANDS = ("layer", "package", "validate", "invoke", "verify", "cache")
@@ -56,14 +53,14 @@ def cli(verbose: bool) -> None:
     lambdabuild cache            what is kept so that nothing is done twice
     """
     if verbose:
-        import logging
+        from lambdabuild.cli.verbose import show_commands
 
-        logging.basicConfig(format="%(message)s", stream=sys.stderr)
-        logging.getLogger("lambdabuild").setLevel(logging.DEBUG)
+        show_commands(sys.argv[1:])
 
 
 def main() -> NoReturn:
     """Run the command line and exit with the status of ``errors``."""
+    open_streams()
     signal.signal(signal.SIGTERM, _terminate)
     gc.set_threshold(_OBJECTS, 50, 50)
     status = _run()
@@ -78,6 +75,7 @@ def _run() -> int:
     try:
         try:
             cli(standalone_mode=False)
+            flush()
         except Exception as error:
             if isinstance(error, click.Abort):
                 raise KeyboardInterrupt from error
@@ -85,35 +83,15 @@ def _run() -> int:
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return _INTERRUPTED
-    except Terminated:
-        print("terminated", file=sys.stderr)
-        return Terminated.exit_code
+    except (KeyboardInterrupt, Terminated) as ended:
+        return _tell(ended)
     return 0
 
 
-def _tell(error: Exception) -> int:
-    """Say what went wrong, and give the exit status."""
-    if isinstance(error, OSError) and error.errno in _FULL:
-        where = f" at {error.filename}" if error.filename else ""
-        error = MachineError(f"{error.strerror}{where}", hint="free some disk space")
-    if isinstance(error, LambdaBuildError):
-        from lambdabuild.console import Console
+def _tell(error: BaseException) -> int:
+    from lambdabuild.cli.failure import tell  # no build that goes well needs it
 
-        Console().error(error)
-        return error.exit_code
-    if isinstance(error, click.exceptions.Exit):
-        return error.exit_code
-    if isinstance(error, click.ClickException):
-        error.show()
-        return error.exit_code
-    import traceback
-
-    traceback.print_exception(error)
-    print("error: this is a bug in lambdabuild; please report it with the lines above", file=sys.stderr)
-    return _BUG
+    return tell(error, sys.argv[1:])
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -101,12 +101,11 @@ def read_bound(environ: Mapping[str, str]) -> int:
 
 def _open() -> Cache:
     import sys
-    from pathlib import Path
 
     from lambdabuild.cache import Cache, default_root
-    from lambdabuild.environment import environment
+    from lambdabuild.environment import environment, home
 
-    return Cache(default_root(environment(), home=Path.home(), platform=sys.platform))
+    return Cache(default_root(environment(), home=home(), platform=sys.platform))
 
 
 def _shown(usage: Usage) -> str:

@@ -45,7 +45,7 @@ def invoke(context: click.Context, /, *, name: str, as_json: bool, **given: Any)
     """
     from lambdabuild.console import Console
     from lambdabuild.errors import BuildError
-    from lambdabuild.model.invokedtext import error_text
+    from lambdabuild.model.invokedtext import error_text, invoked_document
 
     console = Console(as_json=as_json)
     built, invoked = _run(name, console, **given)
@@ -55,7 +55,12 @@ def invoke(context: click.Context, /, *, name: str, as_json: bool, **given: Any)
         hint = invoked.error.hint
         if invoked.error.type == "Runtime.ImportModuleError":
             hint = f"lambdabuild verify {name} tells what is missing"
-        raise BuildError(error_text(built.function.file, invoked.error), hint=hint)
+        raise BuildError(
+            error_text(built.function.file, invoked.error),
+            hint=hint,
+            code="function-failed",
+            document=invoked_document(invoked, name=name, file=built.function.file),
+        )
 
 
 def _run(

@@ -22,7 +22,7 @@ from lambdabuild.cli.cache import read_bound
 from lambdabuild.cli.options import BuildOptions, choose_targets, find_output, open_project
 from lambdabuild.cli.unchanged import Recorder
 from lambdabuild.console import Console
-from lambdabuild.environment import environment
+from lambdabuild.environment import environment, home
 from lambdabuild.errors import UsageError
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.configvalues import find_image_problem
@@ -84,14 +84,15 @@ def _keep(report: Report, order: Order, recorder: Recorder, told: Told, console:
     until = min((day + timedelta(days=1) for day in dates if day and day >= order.today), default=date.max)
     changed = recorder.keep(told, until=until.isoformat())
     if changed is not None:
-        console.notice(f"{changed} was changed during the build; build again")
+        console.notice(f"{changed} was changed during the build; build again", code="changed-meanwhile")
 
 
 def run_verify(
     names: tuple[str, ...], *, project: Path | None, output: Path | None, timeout: float | None, as_json: bool
 ) -> None:
     """Verify what stands in the output folder and tell what came of it; raises PolicyError for what is broken."""
-    from lambdabuild.pipeline.standing import Standing, verify_standing  # no build needs these
+    from lambdabuild.model.verification import verification_document  # no build needs these
+    from lambdabuild.pipeline.standing import Standing, verify_standing
     from lambdabuild.steps.verify import TIMEOUT
 
     folder, config = open_project(project)
@@ -111,7 +112,7 @@ def run_verify(
         console.verified(verification, findings)
     finally:
         console.quiet()
-    judged(findings, tolerant=False)
+    judged(findings, tolerant=False, document={"verification": verification_document(verification)})
 
 
 def plan_again(artifact: Artifact, options: BuildOptions, project: Path, config: ProjectConfig) -> Plan:
@@ -157,16 +158,18 @@ def _order(
 def _machines(
     options: BuildOptions, project: Path, config: ProjectConfig, console: Console, environ: Mapping[str, str]
 ) -> Machines:
-    credentials = partial(read_credentials, environ, project=project, home=Path.home())
-    environ = relevant(environ, read_settings(environ, project=project, home=Path.home()))
+    credentials = partial(read_credentials, environ, project=project, home=home())
+    environ = relevant(environ, read_settings(environ, project=project, home=home()))
     binary = uv.find_binary()
-    cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform), notice=console.notice)
+    cache = Cache(default_root(environ, home=home(), platform=sys.platform), notice=console.notice)
     version = read_version(binary, environ=environ, cache=cache)
     host = partial(_host_builder, binary, environ, cache, credentials)
     image = _image(environ, config)
     engine = lru_cache(maxsize=1)(partial(_engine, image, environ))
     docker = partial(_docker_builder, engine, binary, version, environ, scratch=cache.scratch, credentials=credentials)
-    auto = partial(AutoBuilder, docker=docker, place=place_of(image, environ), notice=console.notice)
+    auto = partial(
+        AutoBuilder, docker=docker, place=place_of(image, environ), notice=partial(console.notice, code="host-builder")
+    )
     builders: dict[str, Callable[[], Builder]] = {
         "auto": partial(auto, host=host),
         "docker": partial(auto, host=None),

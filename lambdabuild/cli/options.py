@@ -82,8 +82,9 @@ def build_options(command: F) -> F:
 def open_project(project: Path | None) -> tuple[Path, ProjectConfig]:
     """The project's folder and configuration."""
     from lambdabuild import configfile
+    from lambdabuild.environment import current_folder
 
-    folder = configfile.check_project(project) if project is not None else configfile.find_project(Path.cwd())
+    folder = configfile.check_project(project) if project is not None else configfile.find_project(current_folder())
     return folder, configfile.read_config(folder)
 
 

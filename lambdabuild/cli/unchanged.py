@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from lambdabuild import buildstate
 from lambdabuild.buildstate import Told
 from lambdabuild.cache import Cache, default_root
 from lambdabuild.cli.options import BuildOptions
-from lambdabuild.environment import environment
+from lambdabuild.environment import current_folder, environment, home
 from lambdabuild.ledger import Changed, Ledger, recording
 
 
@@ -42,8 +41,8 @@ def asking(command: str, options: BuildOptions, **more: Any) -> Iterator[Recorde
     """None when the build is unchanged, and has said so; else what records the reading of this one."""
     started = time.monotonic()
     environ = environment()
-    cache = Cache(default_root(environ, home=Path.home(), platform=sys.platform))
-    question = {"command": command, "cwd": str(Path.cwd()), **asdict(options), **more}
+    cache = Cache(default_root(environ, home=home(), platform=sys.platform))
+    question = {"command": command, "cwd": str(current_folder()), **asdict(options), **more}
     key = buildstate.question_key(question, environ)
     today = datetime.now(tz=timezone.utc).date().isoformat()
     told = None if options.upgrade else buildstate.find_unchanged(cache, key, today=today)

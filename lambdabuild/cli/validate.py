@@ -37,12 +37,13 @@ def validate(
     from lambdabuild import configfile
     from lambdabuild.cli.options import find_output, open_project
     from lambdabuild.console import Console
+    from lambdabuild.environment import current_folder
     from lambdabuild.steps.audit_archives import audit_archives
     from lambdabuild.steps.validate import find_artifacts, inspect
     from lambdabuild.steps.validate import validate as check
 
     direct_upload = False
-    if not zips or project is not None or configfile.is_in_project(Path.cwd()):
+    if not zips or project is not None or configfile.is_in_project(current_folder()):
         folder, config = open_project(project)
         direct_upload = config.direct_upload
         zips = zips or find_artifacts(find_output(output, folder, config))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from lambdabuild.errors import Code as ErrorCode
 from lambdabuild.model.attempts import Code
 from lambdabuild.model.audit import Kind, Violation, check, find_missing, has_enough, numbers_of
 from lambdabuild.model.elfs import Unit, tag_of
@@ -15,6 +16,14 @@ from lambdabuild.model.target import Runtime, Target
 from lambdabuild.model.tree import SOURCES
 
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
+CODES: Mapping[Kind, ErrorCode] = {
+    "damaged": "binary-damaged",
+    "machine": "binary-machine",
+    "tag": "binary-tag",
+    "library": "binary-library",
+    "glibc": "binary-symbols",
+    "libstdc++": "binary-symbols",
+}
 _MOST = 6
 """Libraries, or files, that are named."""
 
@@ -82,6 +91,7 @@ def finding_of(verdict: Verdict, unit: Unit, loading: Loading, *, runtimes: Sequ
     worst = verdict.worst
     return Finding(
         severity="error" if verdict.certain else "warning",
+        code=CODES[worst.kind],
         message=f"{worst.elf.owner}: {_files(verdict, loading)} {_trouble(verdict, unit, image=image)}",
         hint=_hint(verdict, unit.target, runtimes),
     )

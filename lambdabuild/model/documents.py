@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lambdabuild.model.limits import Finding
+from lambdabuild.model.limits import finding_document
 from lambdabuild.model.report import Artifact, ExternalLayer, Provenance, Report, Share
 from lambdabuild.model.transformed import Symbols
 
@@ -116,7 +116,7 @@ def report_document(report: Report, *, version: str) -> dict[str, Any]:
     return {
         **manifest_document(report.artifacts, version=version),
         "output": report.output,
-        "findings": findings_document(report.findings),
+        "findings": [finding_document(finding) for finding in report.findings],
         "left_out": {file: list(modules) for file, modules in report.left_out.items()},
         "kept": {file: kept_document(kept) for file, kept in report.kept.items()},
         "distributions_cached": report.cached,
@@ -138,7 +138,3 @@ def kept_document(kept: Iterable[Kept]) -> list[dict[str, Any]]:
         }
         for one in kept
     ]
-
-
-def findings_document(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
-    return [{"severity": f.severity, "message": f.message, "hint": f.hint} for f in findings]

@@ -38,6 +38,7 @@ def remark_import_path(
     for (earlier, later), paths in overwritten.items():
         yield Remark(
             artifact=file,
+            code="hidden-module",
             text=f"layers {earlier} and {later} bring different modules of one name, and those of {later} win: "
             f"{listed(paths)}",
             hint=_PRECEDENCE,
@@ -106,12 +107,14 @@ class _Comparison:
         yield from self._hidden
         for (winner, loser), paths in self._differing.items():
             text = f"modules of {winner} hide different ones of the same name in {loser}: {listed(paths)}"
-            yield Remark(artifact=self.function, text=text, hint=_PRECEDENCE)
+            yield Remark(artifact=self.function, code="hidden-module", text=text, hint=_PRECEDENCE)
         for (winner, loser), sized in self._equal.items():
             total = sum(size for _, size in sized)
             paths = [path for path, _ in sized]
             text = f"modules of {winner} are in {loser} as well, {total:,} bytes: {listed(paths)}"
-            yield Remark(artifact=self.function, text=text, hint="exclude them from one of the two")
+            yield Remark(
+                artifact=self.function, code="duplicate-module", text=text, hint="exclude them from one of the two"
+            )
 
     def _joined(self, here: Sequence[tuple[Root, Name]], folder: str) -> list[Root]:
         """The roots of which the parts of a package are found; notes what is not."""
@@ -170,7 +173,7 @@ class _Comparison:
         for artifact, paths in artifacts.items():
             whose = "" if winner.artifact == self.function else f" of {winner.artifact}"
             text = f"{winner.by}{whose} hides modules of {artifact}: {listed(paths)}"
-            self._hidden.append(Remark(artifact=self.function, text=text, hint=hint))
+            self._hidden.append(Remark(artifact=self.function, code="hidden-module", text=text, hint=hint))
         return bool(artifacts)
 
     def _is_behind(self, root: Root, other: Root) -> bool:

@@ -60,6 +60,7 @@ def judge(case: Case, around: Surroundings) -> tuple[Row, Finding | None]:
     if case.handler and need is not None:
         finding = Finding(
             severity="warning",
+            code="import-unmet",
             message=f"{case.file}: {_subject(case)} was not imported to its end, because it needs {need}: {told}",
             hint="what is not needed at import is better done in the handler's function",
         )
@@ -74,7 +75,9 @@ def judge(case: Case, around: Surroundings) -> tuple[Row, Finding | None]:
     if case.untold is not None:
         lines.append(f"  whether it can without slimming was not tried: {case.untold}")
     hint = _hint(case, failure, culprits, around)
-    return _row(case, "broken", told), Finding(severity="error", message="\n".join(lines), hint=hint)
+    return _row(case, "broken", told), Finding(
+        severity="error", code="import-failed", message="\n".join(lines), hint=hint
+    )
 
 
 def find_unmet_need(failure: Failure) -> str | None:

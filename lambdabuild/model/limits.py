@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from lambdabuild.errors import PolicyError
+from lambdabuild.errors import Code, PolicyError
 
 MAX_ZIPPED = 52_428_800
 """Bytes of a zip that is uploaded directly; a larger one goes through S3."""
@@ -23,22 +23,42 @@ class Finding:
     """Something that a check found."""
 
     severity: Literal["warning", "error"]
+    code: Code
     message: str
     hint: str | None = None
     lint: bool = False
     """Whether the path lint says it, and ``strict`` makes it an error."""
 
 
-def judged(findings: Iterable[Finding], *, tolerant: bool) -> list[Finding]:
-    """The findings when the build may go on: raises PolicyError for errors, unless they are to be warnings."""
+def judged(findings: Iterable[Finding], *, tolerant: bool, document: Mapping[str, Any] | None = None) -> list[Finding]:
+    """The findings when the build may go on: raises PolicyError for errors, unless they are to be warnings.
+
+    ``document`` is what ``--json`` prints beside the findings in that case.
+    """
     findings = list(findings)
     if tolerant:
         return [replace(finding, severity="warning") for finding in findings]
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         hints = dict.fromkeys(finding.hint for finding in errors if finding.hint)
-        raise PolicyError("\n".join(finding.message for finding in errors), hint="\n        ".join(hints) or None)
+        codes = {finding.code for finding in errors}
+        raise PolicyError(
+            "\n".join(finding.message for finding in errors),
+            hint="\n        ".join(hints) or None,
+            code=codes.pop() if len(codes) == 1 else None,
+            document={**(document or {}), "findings": [finding_document(finding) for finding in findings]},
+        )
     return findings
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "hint": finding.hint,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +78,7 @@ def check_unzipped(function: Sized | None, layers: Sequence[Sized]) -> list[Find
         findings.append(
             Finding(
                 severity="error",
+                code="too-many-layers",
                 message=f"{function.name} uses {len(layers)} layers; Lambda allows {MAX_LAYERS}",
                 hint="merge layers, or bundle one of them into the function",
             )
@@ -69,6 +90,7 @@ def check_unzipped(function: Sized | None, layers: Sequence[Sized]) -> list[Find
         findings.append(
             Finding(
                 severity="error",
+                code="unzipped-size",
                 message=f"{what}: {total:,} bytes unzipped, {total - MAX_UNZIPPED:,} over Lambda's "
                 f"{MAX_UNZIPPED:,}; the largest:\n{format_shares(parts)}",
                 hint="leave out what the function does not import (exclude, groups), or deploy a container image "
@@ -85,6 +107,7 @@ def check_zipped(name: str, size: int, *, direct_upload: bool) -> list[Finding]:
     return [
         Finding(
             severity="error" if direct_upload else "warning",
+            code="zipped-size",
             message=f"{name}: {size:,} bytes zipped, over the {MAX_ZIPPED:,} of a direct upload",
             hint="upload it through S3, which has no such limit",
         )
@@ -98,6 +121,7 @@ def check_not_empty(name: str, files: int) -> list[Finding]:
     return [
         Finding(
             severity="error",
+            code="empty-archive",
             message=f"{name} would be empty, and Lambda refuses an empty archive",
             hint="add dependencies or code, or leave the artifact out",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from lambdabuild.errors import Code
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.tree import SOURCES
 
@@ -21,18 +22,19 @@ class Remark:
     """What is to be said of one artifact."""
 
     artifact: str
+    code: Code
     text: str
     hint: str
 
 
 def as_findings(remarks: Iterable[Remark]) -> list[Finding]:
     """One finding for each thing that is to be said, with all the artifacts that it is true of."""
-    artifacts: dict[tuple[str, str], list[str]] = {}
+    artifacts: dict[tuple[Code, str, str], list[str]] = {}
     for remark in dict.fromkeys(remarks):
-        artifacts.setdefault((remark.text, remark.hint), []).append(remark.artifact)
+        artifacts.setdefault((remark.code, remark.text, remark.hint), []).append(remark.artifact)
     return [
-        Finding(severity="warning", message=f"{listed(names)}: {text}", hint=hint, lint=True)
-        for (text, hint), names in artifacts.items()
+        Finding(severity="warning", code=code, message=f"{listed(names)}: {text}", hint=hint, lint=True)
+        for (code, text, hint), names in artifacts.items()
     ]
 
 

@@ -73,6 +73,7 @@ def remark_pth(root: Root, read: Read) -> Iterator[Remark]:
             if texts:
                 yield Remark(
                     artifact=found.artifact,
+                    code="pth-file",
                     text=f"{name} of {shown(found.entry.owner)} {said}: {listed(texts)}",
                     hint=f"{_ADVICE[deed]}: {exclusion([name])}",
                 )

@@ -8,7 +8,7 @@ from datetime import date
 
 from packaging.specifiers import SpecifierSet
 
-from lambdabuild.errors import UsageError
+from lambdabuild.errors import Code, UsageError
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.target import Runtime, Target, find_runtime
 
@@ -82,7 +82,8 @@ def check_lifecycle(runtime: Runtime, today: date) -> list[Finding]:
             message += f" and updates none from {runtime.blocks_update} on"
     else:
         return []
-    return [Finding(severity="warning", message=message, hint=_LIFECYCLE)]
+    code: Code = "runtime-preview" if runtime.preview else "runtime-deprecated"
+    return [Finding(severity="warning", code=code, message=message, hint=_LIFECYCLE)]
 
 
 def _allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:

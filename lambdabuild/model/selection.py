@@ -22,6 +22,8 @@ from lambdabuild.model.wheels import NoWheel, find_needed_glibc, runtimes_that_t
 class NoUsableWheel(BuildError):
     """Distributions of the lock of which the target can use no file; ``refused`` says why, one by one."""
 
+    code = "no-wheel"
+
     def __init__(self, refused: Sequence[NoWheel], *, newest: Mapping[str, str] | None = None) -> None:
         """``newest`` gives, by name, the last version that has a usable wheel, where that is known."""
         ways = (_ways_out(no_wheel, (newest or {}).get(no_wheel.name)) for no_wheel in refused)

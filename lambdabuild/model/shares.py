@@ -41,6 +41,7 @@ def subtract(
                 findings.append(
                     Finding(
                         severity="warning",
+                        code="layer-versions",
                         message=f"{function}: its layer {layer} brings {name} {before}, its layer {given.layer} "
                         f"{name} {version}; {given.layer}'s files win where they meet",
                         hint=_PRECEDENCE,
@@ -57,6 +58,7 @@ def subtract(
             findings.append(
                 Finding(
                     severity="warning",
+                    code="layer-versions",
                     message=f"{function} needs {segment.name} {segment.version}, its layer {layer} brings "
                     f"{version}; {segment.version} is bundled and wins",
                     hint=_PRECEDENCE,
@@ -85,6 +87,7 @@ def warn_of_shared(shared: Iterable[str], *, artifact: str) -> list[Finding]:
     return [
         Finding(
             severity="warning",
+            code="sdk-shared",
             message=f"{artifact} leaves boto3 to the runtime and brings {names}, which boto3 uses as well",
             hint=_WHOLE_SDK,
         )

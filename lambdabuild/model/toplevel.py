@@ -19,6 +19,7 @@ def remark_top_level(root: Root, stdlib: Collection[str]) -> Iterator[Remark]:
     for owner, found in _importable(root, [one for name, one in top.items() if name in stdlib]).items():
         yield Remark(
             artifact=_artifact(root),
+            code="standard-library-name",
             text=f"modules of {shown(owner)} have names of the standard library's, and of each name only one can be "
             f"imported: {listed(found)}",
             hint="rename them; /var/task and /opt come before the standard library on Lambda's import path"
@@ -29,6 +30,7 @@ def remark_top_level(root: Root, stdlib: Collection[str]) -> Iterator[Remark]:
         if owner != SOURCES and found != [f"{owner.partition(' ')[0]}/"]:
             yield Remark(
                 artifact=_artifact(root),
+                code="stray-name",
                 text=f"{owner} puts names at the top of the import path that hardly are its own: {listed(found)}",
                 hint=f"where nothing imports them: {exclusion(found)}",
             )
@@ -46,6 +48,7 @@ def remark_case(paths: Iterable[str], *, artifact: str) -> Iterator[Remark]:
     if clashes:
         yield Remark(
             artifact=artifact,
+            code="case-collision",
             text=f"names that are one where a disk ignores case or how accents are composed: {listed(sorted(clashes))}",
             hint="rename all but one of them: Lambda tells them apart, macOS and Windows do not",
         )
@@ -74,6 +77,7 @@ def _hidden_by_package(root: Root, one: Name) -> Iterator[Remark]:
         if owners[0] != owners[1] and SOURCES in owners:
             yield Remark(
                 artifact=_artifact(root),
+                code="hidden-module",
                 text=f"{one.init} of {shown(owners[1])} hides {path} of {shown(owners[0])}",
                 hint="rename the module, or exclude one of the two",
             )

@@ -76,7 +76,9 @@ def segment_tree(segments: Iterable[Segment], rules: Rules, kept: Container[str]
                 collisions.append(f"{member.path}: {other.owner} and {owner} bring different files")
     if collisions:
         raise PolicyError(
-            "\n".join(collisions), hint="leave one of the distributions out, or the path with an exclude pattern"
+            "\n".join(collisions),
+            hint="leave one of the distributions out, or the path with an exclude pattern",
+            code="collision",
         )
     return _sorted(entries)
 
@@ -108,6 +110,7 @@ def overlaid(below: Tree, above: Tree, *, name: str) -> tuple[Tree, list[Finding
     findings = [
         Finding(
             severity="warning",
+            code="hidden-module",
             message=f"{name}: {path} of the sources hides the one of {_shown(below.entries[path].owner)}",
             hint="rename the module, or exclude one of the two",
             lint=True,

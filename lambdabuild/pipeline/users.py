@@ -33,7 +33,9 @@ def users_facts(layers: Iterable[LayerPlan], order: Order, cache: Cache, glance:
     every = dict.fromkeys(sources for layer in layers for sources in layer.users)
     if not every:
         return {}
-    key = sha256(f"{_FORMAT} {__version__} {READER} {order.project} {order.output.resolve()}".encode()).hexdigest()
+    key = sha256(
+        f"{_FORMAT} {__version__} {READER} {order.project} {order.output.resolve()}".encode(errors="surrogateescape")
+    ).hexdigest()
     text = cache.find_text(_KIND, key)
     known, teller = _parse(text), Teller()
     with reading_code():

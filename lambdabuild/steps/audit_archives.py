@@ -97,7 +97,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error) as error:
-        raise PolicyError(f"{path} is damaged: {error}", hint="build it again") from error
+        raise PolicyError(f"{path} is damaged: {error}", hint="build it again", code="archive-damaged") from error
 
 
 def _relative(name: str, roots: Sequence[str]) -> str:

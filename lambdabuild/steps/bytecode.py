@@ -100,6 +100,7 @@ def _uncompiled(patch: Patch, artifact: LayerPlan | FunctionPlan) -> Iterator[Fi
         for path, note in patch.notes.items():
             yield Finding(
                 severity="warning",
+                code="not-compiled",
                 message=f"{artifact.file}: {path.removeprefix(_root(artifact))} does not compile with Python "
                 f"{patch.version}: {note}",
                 hint="mend it, or exclude it",

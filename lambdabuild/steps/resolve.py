@@ -177,13 +177,21 @@ class Resolver:
     def _lock_error(self, stderr: str, script: Path | None) -> PolicyError | None:
         hint = f"uv lock --project {self.project}   (or add --lock to this command)"
         if "Unable to find lockfile" in stderr:
-            return PolicyError(f"{self.project} has no uv.lock", hint=configfile.other_lock_hint(self.project) or hint)
+            return PolicyError(
+                f"{self.project} has no uv.lock",
+                hint=configfile.other_lock_hint(self.project) or hint,
+                code="lock-missing",
+            )
         if "needs to be updated" in stderr and script is not None:
             return PolicyError(
-                f"{script}.lock is older than what {script.name} asks for", hint=f"uv lock --script {script}"
+                f"{script}.lock is older than what {script.name} asks for",
+                hint=f"uv lock --script {script}",
+                code="lock-stale",
             )
         if "needs to be updated" in stderr:
-            return PolicyError(f"{self.project}: uv.lock is older than what pyproject.toml asks for", hint=hint)
+            return PolicyError(
+                f"{self.project}: uv.lock is older than what pyproject.toml asks for", hint=hint, code="lock-stale"
+            )
         return None
 
     def _find_newest(self, name: str, target: Target) -> str | None:

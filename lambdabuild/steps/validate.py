@@ -110,7 +110,9 @@ def _sizes(path: Path) -> list[tuple[str, int]]:
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist", hint="build it first: lambdabuild package") from error
     except (zipfile.BadZipFile, IsADirectoryError) as error:
-        raise PolicyError(f"{path} is not a zip file: {error}", hint="build it again") from error
+        raise PolicyError(
+            f"{path} is not a zip file: {error}", hint="build it again", code="archive-damaged"
+        ) from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 

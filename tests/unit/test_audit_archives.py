@@ -37,6 +37,7 @@ def test_a_layer_with_records(tmp_path: Path) -> None:
     }
     expected = Finding(
         severity="error",
+        code="binary-symbols",
         message="demo 1.0: demo/_fast.abi3.so needs GLIBC_2.99; python3.13 (Amazon Linux 2023) has glibc 2.34",
         hint="pin a version of demo with a wheel for python3.13 x86_64",
     )
@@ -50,6 +51,7 @@ def test_files_that_no_record_lists(tmp_path: Path) -> None:
     assert audited(None, layer) == [
         Finding(
             severity="error",
+            code="binary-machine",
             message="layer.zip: demo/_fast.abi3.so is for arm64, not for python3.13 x86_64",
             hint="pin a version of what brings it with a wheel for python3.13 x86_64",
         )

@@ -137,6 +137,7 @@ def test_application_code() -> None:
     assert audited({}, {function_plan(): tree(code=code)}) == [
         Finding(
             severity="error",
+            code="binary-machine",
             message="(sources): bin/short and 1 more file are for arm64, not for python3.13 x86_64",
             hint='compile it for python3.13 x86_64, or leave them out: exclude = ["/bin/short", "/bin/tool"]',
         )

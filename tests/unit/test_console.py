@@ -14,7 +14,6 @@ import pytest
 
 from lambdabuild import __version__
 from lambdabuild.console import Console
-from lambdabuild.errors import PolicyError
 from lambdabuild.model.documents import artifact_document
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, Sized
@@ -29,9 +28,9 @@ API = artifact(
     "api.zip", kind="function", handler="app.handler", layers=("layer",), zipped_size=999, unzipped_size=26_214_400 // 2
 )
 FINDINGS = (
-    Finding(severity="warning", message="one is hidden", hint="rename it"),
-    Finding(severity="warning", message="two is hidden", hint="rename it"),
-    Finding(severity="warning", message="three is odd"),
+    Finding(severity="warning", code="hidden-module", message="one is hidden", hint="rename it"),
+    Finding(severity="warning", code="hidden-module", message="two is hidden", hint="rename it"),
+    Finding(severity="warning", code="pth-file", message="three is odd"),
 )
 REPORT = Report(
     output="/project/dist/lambda",
@@ -108,16 +107,23 @@ def test_external_layers_count_in_the_limit(capsys: pytest.CaptureFixture[str]) 
 def test_a_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     Console(as_json=True).report(REPORT)
     captured = capsys.readouterr()
-    assert captured.err == TOLD_FINDINGS + LEFT_OUT
+    first, second = LEFT_OUT.replace("note: ", "").splitlines()
+    assert [json.loads(line) for line in captured.err.splitlines()] == [
+        {"event": "warning", "code": "hidden-module", "message": "one is hidden", "hint": "rename it"},
+        {"event": "warning", "code": "hidden-module", "message": "two is hidden", "hint": "rename it"},
+        {"event": "warning", "code": "pth-file", "message": "three is odd", "hint": None},
+        {"event": "note", "code": "left-out", "message": first},
+        {"event": "note", "code": "left-out", "message": second},
+    ]
     assert json.loads(captured.out) == {
         "manifest_version": 1,
         "lambdabuild": __version__,
         "artifacts": [artifact_document(API), artifact_document(artifact())],
         "output": "/project/dist/lambda",
         "findings": [
-            {"severity": "warning", "message": "one is hidden", "hint": "rename it"},
-            {"severity": "warning", "message": "two is hidden", "hint": "rename it"},
-            {"severity": "warning", "message": "three is odd", "hint": None},
+            {"severity": "warning", "code": "hidden-module", "message": "one is hidden", "hint": "rename it"},
+            {"severity": "warning", "code": "hidden-module", "message": "two is hidden", "hint": "rename it"},
+            {"severity": "warning", "code": "pth-file", "message": "three is odd", "hint": None},
         ],
         "left_out": {"api.zip": [f"m{number}.py" for number in range(9)], "web.zip": ["one.py", "two.py"]},
         "kept": {},
@@ -210,14 +216,22 @@ def test_progress_is_a_line_a_step(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.out == ""
 
 
-def test_notices_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
-    console = Console(as_json=True)
-    console.notice("building on this machine\n  because")
-    console.error(PolicyError("a.py is odd", hint="mend it"))
+@pytest.mark.parametrize(
+    ("as_json", "told"),
+    [
+        (False, "note: building on this machine\n  because\n"),
+        (
+            True,
+            '{"event": "note", "code": "host-builder", "message": "building on this machine\\n  because"}\n',
+        ),
+    ],
+)
+def test_notices(capsys: pytest.CaptureFixture[str], as_json: bool, told: str) -> None:
+    console = Console(as_json=as_json)
+    console.notice("building on this machine\n  because", code="host-builder")
     console.quiet()
     captured = capsys.readouterr()
-    assert captured.err == "note: building on this machine\n  because\nerror: a.py is odd\n  hint: mend it\n"
-    assert captured.out == ""
+    assert (captured.out, captured.err) == ("", told)
 
 
 LIVE = """
@@ -302,7 +316,7 @@ def test_a_report_of_what_was_verified(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_verification(capsys: pytest.CaptureFixture[str]) -> None:
-    error = Finding(severity="error", message="told by whoever raises it")
+    error = Finding(severity="error", code="import-failed", message="told by whoever raises it")
     Console().verified(VERIFIED, (FINDINGS[2], error))
     captured = capsys.readouterr()
     assert captured.out == (
@@ -318,5 +332,8 @@ def test_a_verification_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     Console(as_json=True).verified(VERIFIED, FINDINGS[2:])
     assert json.loads(capsys.readouterr().out) == {
         "verification": verification_document(VERIFIED),
-        "findings": [{"severity": "warning", "message": "three is odd", "hint": None}],
+        "findings": [{"severity": "warning", "code": "pth-file", "message": "three is odd", "hint": None}],
     }
+    error = Finding(severity="error", code="import-failed", message="whoever raises it has the document")
+    Console(as_json=True).verified(VERIFIED, (error,))
+    assert capsys.readouterr().out == ""

@@ -184,6 +184,7 @@ def test_an_environment_variable_is_not_there(file: str) -> None:
     assert (row.status, row.message) == ("unmet", "KeyError: 'TABLE'")
     assert finding == Finding(
         severity="warning",
+        code="import-unmet",
         message="layer.zip: the handler app.handler was not imported to its end, because it needs the environment "
         "variable TABLE: KeyError: 'TABLE'",
         hint="what is not needed at import is better done in the handler's function",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lambdabuild.errors import PolicyError
@@ -13,12 +15,13 @@ from lambdabuild.model.limits import (
     check_not_empty,
     check_unzipped,
     check_zipped,
+    finding_document,
     format_shares,
     judged,
 )
 
-WARNING = Finding(severity="warning", message="small")
-ERROR = Finding(severity="error", message="too big", hint="make it smaller")
+WARNING = Finding(severity="warning", code="zipped-size", message="small")
+ERROR = Finding(severity="error", code="unzipped-size", message="too big", hint="make it smaller")
 
 
 def sized(name: str, size: int, **shares: int) -> Sized:
@@ -36,8 +39,8 @@ def test_judged_lets_warnings_pass() -> None:
 
 
 def test_judged_raises_every_error_with_each_hint_once() -> None:
-    other = Finding(severity="error", message="too many", hint="use fewer")
-    mute = Finding(severity="error", message="odd")
+    other = Finding(severity="error", code="too-many-layers", message="too many", hint="use fewer")
+    mute = Finding(severity="error", code="empty-archive", message="odd")
     with pytest.raises(PolicyError) as caught:
         judged([ERROR, WARNING, other, ERROR, mute], tolerant=False)
     assert str(caught.value) == (
@@ -50,9 +53,22 @@ def test_judged_raises_every_error_with_each_hint_once() -> None:
     assert str(caught.value) == "odd"
 
 
+def test_judged_says_of_what_kind_the_errors_are() -> None:
+    """One code where all have it; for programs every finding is there, warnings too."""
+    other = replace(ERROR, code="too-many-layers")
+    with pytest.raises(PolicyError) as caught:
+        judged([ERROR, WARNING, ERROR], tolerant=False, document={"verification": None})
+    assert caught.value.code == "unzipped-size"
+    documents = [finding_document(finding) for finding in (ERROR, WARNING, ERROR)]
+    assert caught.value.document == {"verification": None, "findings": documents}
+    with pytest.raises(PolicyError) as caught:
+        judged([ERROR, other], tolerant=False)
+    assert caught.value.code == "refused"
+
+
 def test_judged_makes_warnings_of_errors_for_the_tolerant() -> None:
     assert judged(iter([ERROR, WARNING]), tolerant=True) == [
-        Finding(severity="warning", message="too big", hint="make it smaller"),
+        Finding(severity="warning", code="unzipped-size", message="too big", hint="make it smaller"),
         WARNING,
     ]
 
@@ -63,6 +79,7 @@ def test_function_and_layers_together() -> None:
     assert check_unzipped(sized("api.zip", 2), layers) == [
         Finding(
             severity="error",
+            code="unzipped-size",
             message="api.zip + a.zip + b.zip: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:\n"
             "    162,143,999   61.9%  b.zip\n"
             "    100,000,000   38.1%  a.zip\n"
@@ -87,6 +104,7 @@ def test_the_number_of_layers() -> None:
     assert check_unzipped(sized("api.zip", 1), layers) == [
         Finding(
             severity="error",
+            code="too-many-layers",
             message="api.zip uses 6 layers; Lambda allows 5",
             hint="merge layers, or bundle one of them into the function",
         )
@@ -108,6 +126,7 @@ def test_an_empty_archive() -> None:
     assert check_not_empty("api.zip", 0) == [
         Finding(
             severity="error",
+            code="empty-archive",
             message="api.zip would be empty, and Lambda refuses an empty archive",
             hint="add dependencies or code, or leave the artifact out",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lambdabuild.errors import Code
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.lint import Remark, as_findings, exclusion, listed, strictly
 from lambdabuild.model.patterns import distribution_rules
@@ -20,8 +21,8 @@ HOOK_HINT = (
 )
 
 
-def warning(message: str, hint: str) -> Finding:
-    return Finding(severity="warning", message=message, hint=hint, lint=True)
+def warning(message: str, hint: str, code: Code = "hidden-module") -> Finding:
+    return Finding(severity="warning", code=code, message=message, hint=hint, lint=True)
 
 
 def linted(plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree]) -> list[Finding]:
@@ -33,8 +34,8 @@ def code(*paths: str) -> Tree:
 
 
 def test_what_is_true_of_several_artifacts_is_one_finding() -> None:
-    remarks = [Remark(artifact=f"{name}.zip", text="it rains", hint="wait") for name in "abcaade"]
-    remarks.insert(1, Remark(artifact="b.zip", text="it rains", hint="take an umbrella"))
+    remarks = [Remark(artifact=f"{name}.zip", code="hidden-module", text="it rains", hint="wait") for name in "abcaade"]
+    remarks.insert(1, Remark(artifact="b.zip", code="hidden-module", text="it rains", hint="take an umbrella"))
     assert as_findings(remarks) == [
         warning("a.zip, b.zip, c.zip and 2 more: it rains", "wait"),
         warning("b.zip: it rains", "take an umbrella"),
@@ -42,9 +43,15 @@ def test_what_is_true_of_several_artifacts_is_one_finding() -> None:
 
 
 def test_strict_is_of_the_lint_alone() -> None:
-    lints = Finding(severity="warning", message="path", lint=True)
-    others = [Finding(severity="warning", message="s3"), Finding(severity="error", message="size", hint="x")]
-    assert strictly([lints, *others]) == [Finding(severity="error", message="path", lint=True), *others]
+    lints = Finding(severity="warning", code="pth-file", message="path", lint=True)
+    others = [
+        Finding(severity="warning", code="zipped-size", message="s3"),
+        Finding(severity="error", code="unzipped-size", message="size", hint="x"),
+    ]
+    assert strictly([lints, *others]) == [
+        Finding(severity="error", code="pth-file", message="path", lint=True),
+        *others,
+    ]
 
 
 def test_a_list_is_short() -> None:
@@ -71,10 +78,11 @@ def test_each_artifact_and_each_function_with_its_layers() -> None:
     }
     found = linted(Plan(layers=(deps, site), functions=(api, fat)), trees, layers)
     assert found == [
-        warning(f"deps.zip, fat-fat.zip: {HOOK_TEXT}", HOOK_HINT),
+        warning(f"deps.zip, fat-fat.zip: {HOOK_TEXT}", HOOK_HINT, "pth-file"),
         warning(
             "api.zip: names that are one where a disk ignores case or how accents are composed: App.py and app.py",
             "rename all but one of them: Lambda tells them apart, macOS and Windows do not",
+            "case-collision",
         ),
         warning(
             "api.zip: shop/__init__.py hides modules of site.zip: shop/a.py",
@@ -106,6 +114,7 @@ def test_the_standard_library_is_the_runtimes() -> None:
             "old.zip: modules of the sources have names of the standard library's, and of each name only one can be "
             "imported: distutils/",
             "rename them; /var/task and /opt come before the standard library on Lambda's import path",
+            "standard-library-name",
         )
     ]
 

@@ -138,17 +138,20 @@ def test_remarks_by_file_and_deed() -> None:
     assert found == [
         Remark(
             artifact="layer.zip",
+            code="pth-file",
             text="a.pth of demo 1.0 adds to the import path what is outside of the artifact: "
             "/src/0 (line 1), /src/1 (line 2), /src/2 (line 3) and 2 more",
             hint='package what it points to, as a dependency or as code, and leave the file out: exclude = ["/a.pth"]',
         ),
         Remark(
             artifact="layer.zip",
+            code="pth-file",
             text="a.pth of demo 1.0 adds to the import path what is not in the artifact: gone (line 6)",
             hint='keep the folder, or leave the file out: exclude = ["/a.pth"]',
         ),
         Remark(
             artifact="layer.zip",
+            code="pth-file",
             text="a.pth of demo 1.0 runs code whenever a function starts: "
             f"import demo; demo.go({'1, ' * 19}1,… (line 7)",
             hint="Lambda's runtime runs the .pth files of a function and its layers; if this one is not wanted: "
@@ -163,6 +166,7 @@ def test_files_of_the_sources_and_files_that_are_not_read() -> None:
     assert list(remark_pth(tree_root(tree, artifact="api.zip", root="", mount="/var/task"), read)) == [
         Remark(
             artifact="api.zip",
+            code="pth-file",
             text="_editable_impl_shop.pth of the sources is of an editable install, and the code is not in the "
             "artifact: /home/me/shop (line 1)",
             hint="install the distribution itself, not an editable one (no -e), or leave the file out: "

@@ -99,7 +99,7 @@ def test_a_manifest_is_sorted_and_fits_its_schema() -> None:
 
 
 def test_a_report_as_a_document() -> None:
-    finding = Finding(severity="warning", message="big", hint=None)
+    finding = Finding(severity="warning", code="zipped-size", message="big", hint=None)
     report = Report(
         output="/out",
         artifacts=(artifact(),),
@@ -116,7 +116,7 @@ def test_a_report_as_a_document() -> None:
         "lambdabuild": "9.9",
         "artifacts": [artifact_document(artifact())],
         "output": "/out",
-        "findings": [{"severity": "warning", "message": "big", "hint": None}],
+        "findings": [{"severity": "warning", "code": "zipped-size", "message": "big", "hint": None}],
         "left_out": {"api.zip": ["a.py"]},
         "kept": {
             "layer.zip": [{"distribution": "demo", "kind": "tests", "files": ["a.py"], "size": 9, "reasons": ["why"]}]

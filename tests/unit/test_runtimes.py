@@ -101,6 +101,7 @@ def test_a_preview_is_warned_of_and_has_an_image_of_its_own() -> None:
     assert check_lifecycle(preview, date(2026, 11, 28)) == [
         Finding(
             severity="warning",
+            code="runtime-preview",
             message="python3.15 is a preview: AWS may change it, and does not recommend it for production",
             hint=LIFECYCLE,
         )
@@ -114,6 +115,7 @@ def test_a_runtime_that_is_patched_no_more() -> None:
     assert check_lifecycle(old, date(2027, 7, 1)) == [
         Finding(
             severity="warning",
+            code="runtime-deprecated",
             message="python3.11 is deprecated since 2027-06-30: AWS patches it no more",
             hint=LIFECYCLE,
         )

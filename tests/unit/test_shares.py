@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lambdabuild.errors import Code
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.segment import Segment
 from lambdabuild.model.shares import Given, leave_sdk, subtract, warn_of_shared
@@ -14,8 +15,8 @@ PRECEDENCE = (
 ONE, TWO = segment("one", "1.0"), segment("two", "2.0")
 
 
-def warning(message: str, hint: str) -> Finding:
-    return Finding(severity="warning", message=message, hint=hint)
+def warning(message: str, hint: str, code: Code = "layer-versions") -> Finding:
+    return Finding(severity="warning", code=code, message=message, hint=hint)
 
 
 def given(layer: str, **versions: str) -> Given:
@@ -109,5 +110,6 @@ def test_what_is_shared_is_a_warning() -> None:
             "api.zip leaves boto3 to the runtime and brings six, urllib3, which boto3 uses as well",
             'AWS advises to bundle all of the SDK or nothing that it shares: boto3 = "bundle", '
             "https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html",
+            "sdk-shared",
         )
     ]

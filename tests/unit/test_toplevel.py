@@ -181,6 +181,7 @@ def test_names_of_a_folder() -> None:
 def test_names_that_are_one_on_some_disks(paths: list[str], clashes: str) -> None:
     expected = Remark(
         artifact="a.zip",
+        code="case-collision",
         text=f"names that are one where a disk ignores case or how accents are composed: {clashes}",
         hint="rename all but one of them: Lambda tells them apart, macOS and Windows do not",
     )

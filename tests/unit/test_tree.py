@@ -87,6 +87,7 @@ def test_sources_lie_over_distributions_and_hiding_is_told() -> None:
     assert findings == [
         Finding(
             severity="warning",
+            code="hidden-module",
             message="api-fat.zip: one.py of the sources hides the one of one 1.0",
             hint="rename the module, or exclude one of the two",
             lint=True,
