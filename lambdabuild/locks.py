@@ -7,11 +7,15 @@ The standard library's ``fcntl`` and not a package: importing one costs half of 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK)
+"""What file systems without locks answer, such as folders that a host shares with a machine; there nobody waits."""
 
 
 @contextmanager
@@ -72,6 +76,9 @@ def _lock(file: int, kind: int) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
     return True
 
 

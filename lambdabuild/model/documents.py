@@ -1,13 +1,15 @@
-"""What was made, as JSON: the manifest that tells it to other tools, and what ``--json`` prints."""
+"""What was made, as JSON: the manifest that tells it to other tools, and what ``--json`` prints.
+
+``manifestparse`` reads the manifest back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from lambdabuild.model.limits import finding_document
-from lambdabuild.model.report import Artifact, ExternalLayer, Provenance, Report, Share
-from lambdabuild.model.transformed import Symbols
+from lambdabuild.model.report import Artifact, Report
 
 if TYPE_CHECKING:
     from lambdabuild.model.slimming import Kept
@@ -57,44 +59,6 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "strip_version": artifact.provenance.strip,
         **({"part_of": artifact.part_of} if artifact.part_of is not None else {}),
     }
-
-
-def parse_artifact(document: Mapping[str, Any]) -> Artifact:
-    """The inverse of ``artifact_document``; raises KeyError or TypeError for anything else."""
-    return Artifact(
-        name=document["name"],
-        file=document["path"],
-        kind=document["kind"],
-        runtime=document["runtime"],
-        architecture=document["architecture"],
-        handler=document["handler"],
-        layers=tuple(document["layers"]),
-        external_layers=tuple(ExternalLayer(**layer) for layer in document.get("external_layers", ())),
-        sha256=document["sha256"],
-        content_digest=document["content_digest"],
-        zipped_size=document["zipped_size"],
-        unzipped_size=document["unzipped_size"],
-        files=document["files"],
-        source_size=document["source_size"],
-        distributions=tuple(
-            Share(**{**share, "modules": tuple(share.get("modules", ()))}) for share in document["distributions"]
-        ),
-        provenance=Provenance(
-            builder=document["builder"],
-            image_digest=document["image_digest"],
-            uv=document["uv_version"],
-            compressor=document["compressor"],
-            bytecode=document.get("bytecode_python"),
-            strip=document.get("strip_version"),
-        ),
-        bytecode_size=document.get("bytecode_size", 0),
-        symbols=_parse_symbols(symbols) if (symbols := document.get("symbols")) else None,
-        part_of=document.get("part_of"),
-    )
-
-
-def _parse_symbols(document: Mapping[str, Any]) -> Symbols:
-    return Symbols(saved=document["saved"], restored=tuple(document["restored"].items()))
 
 
 def manifest_document(artifacts: Iterable[Artifact], *, version: str) -> dict[str, Any]:

@@ -65,9 +65,7 @@ def build(order: Order, machines: Machines) -> Report:
 
     with (
         machines.cache.in_use(waiting=partial(wait, "lambdabuild cache prune or clear to end")),
-        staging(
-            order.output, locks=machines.cache.locks, waiting=partial(wait, f"another build into {order.output}")
-        ) as stage,
+        staging(order.output, waiting=partial(wait, f"another build into {order.output}")) as stage,
     ):
         known = recall(machines.cache, order.output, known=None if waited else known)
         built = _build(order, machines, stage, known if reuses else Memory())

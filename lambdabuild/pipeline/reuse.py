@@ -12,7 +12,8 @@ from typing import Any
 from lambdabuild import __version__
 from lambdabuild.cache import Cache
 from lambdabuild.ledger import Changed, Glance, Ledger, find_change
-from lambdabuild.model.documents import artifact_document, parse_artifact
+from lambdabuild.model.documents import artifact_document
+from lambdabuild.model.manifestparse import parse_artifact
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.report import Artifact
 from lambdabuild.model.said import Said, parse_said, said_document

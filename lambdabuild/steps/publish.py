@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +19,11 @@ from lambdabuild.manifest import file_sha256, read_manifest
 from lambdabuild.model.documents import manifest_document
 from lambdabuild.model.report import MANIFEST, Artifact
 from lambdabuild.model.segment import Member
+from lambdabuild.placing import finish, place
 from lambdabuild.zipformat import write_zip
 
 _STAGE = ".lambdabuild-"
+_LOCK = ".lambdabuild.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +76,15 @@ class Stage:
 
     def commit(
         self, artifacts: Collection[Artifact], *, clean: bool, vouched: Callable[[Artifact], bool] = lambda _: False
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Move the archives that were written to their places, and write the manifest: these artifacts and, unless
         ``clean``, the earlier ones that still stand, of which those that are ``vouched`` for are not read. ``clean``
-        removes the earlier ones.
+        removes the earlier ones; gives the names of those that it removed.
 
         Raises UsageError, before anything is moved, when a folder stands where an archive goes.
         """
         made = {artifact.file for artifact in artifacts}
-        written = {file for file in made if file not in self.borrowed and (self.folder / file).exists()}
-        for file in sorted(written):
+        for file in sorted(made):
             if (self.output / file).is_dir():
                 raise UsageError(
                     f"{self.output / file} is a folder, and an artifact goes there",
@@ -91,32 +92,36 @@ class Stage:
                 )
         earlier = [artifact for artifact in self.earlier if artifact.file not in made]
         kept = [] if clean else [one for one in earlier if vouched(one) or _stands(self.output, one)]
-        manifest = self.folder / MANIFEST
+        removed = [one.file for one in earlier if (self.output / one.file).is_file()] if clean else []
         document = manifest_document([*artifacts, *kept], version=__version__)
-        manifest.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        for name in (*sorted(written), MANIFEST):
-            (self.folder / name).replace(self.output / name)
-        if clean:
-            for artifact in earlier:
-                (self.output / artifact.file).unlink(missing_ok=True)
+        (self.folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        for file in self.borrowed:
+            (self.folder / file).unlink()
+        place(self.folder, self.output, remove=removed)
+        return tuple(removed)
 
 
 @contextmanager
-def staging(output: Path, *, locks: Path, waiting: Callable[[], None]) -> Iterator[Stage]:
-    """The stage of an output folder, held by one build at a time; whatever is left in it is removed.
+def staging(output: Path, *, waiting: Callable[[], None]) -> Iterator[Stage]:
+    """The stage of an output folder, held by one build at a time; what an interrupted build began to publish is
+    published first, whatever else is left of others is removed.
 
     Raises UsageError, before anything is built, when the folder cannot be written, PolicyError when it holds somebody
     else's manifest.json. A folder that was made for nothing is removed again.
     """
-    locks.mkdir(parents=True, exist_ok=True)
-    lock = locks / f"{hashlib.sha256(os.fsencode(output.resolve())).hexdigest()[:32]}.lock"
     made = [folder for folder in (output, *output.parents) if not _exists(folder)]
     try:
-        with held(lock, waiting=waiting):
-            folder = _make_stage(output)
+        with ExitStack() as stack:
+            try:
+                _lock(output, stack, waiting)
+                finish(output)
+                folder = _make_stage(output)
+            except OSError as error:
+                raise _unwritable(output, error) from error
             try:
                 yield Stage(output, folder, read_manifest(output))
             finally:
+                finish(output)  # after an interrupt while it was published
                 shutil.rmtree(folder, ignore_errors=True)
     finally:
         with suppress(OSError):
@@ -124,17 +129,35 @@ def staging(output: Path, *, locks: Path, waiting: Callable[[], None]) -> Iterat
                 empty.rmdir()
 
 
-def _make_stage(output: Path) -> Path:
-    try:
+def _lock(output: Path, stack: ExitStack, waiting: Callable[[], None]) -> None:
+    """Hold the lock of the folder, which is made where it is not there, until the end of the stack. The lock is a file
+    in it as long as somebody holds it, so it is one for all caches and for all ways to write the folder."""
+    while True:
         output.mkdir(parents=True, exist_ok=True)
-        for stale in output.glob(f"{_STAGE}*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        return Path(tempfile.mkdtemp(prefix=_STAGE, dir=output))
-    except OSError as error:
-        raise UsageError(
-            f"the output folder {output} cannot be written: {error.strerror}",
-            hint="choose another with --output, or mend its permissions",
-        ) from error
+        with suppress(FileNotFoundError):  # a build that made the folder for nothing removed it just now
+            stack.enter_context(held(output / _LOCK, waiting=waiting))
+            stack.callback((output / _LOCK).unlink, missing_ok=True)
+            return
+
+
+def _make_stage(output: Path) -> Path:
+    for stale in output.glob(f"{_STAGE}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_STAGE, dir=output))
+
+
+def _unwritable(output: Path, error: OSError) -> UsageError:
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        there = next(path for path in (output, *output.parents) if os.path.lexists(path))
+        what = "a link to nothing" if not there.exists() else "a file"
+        where = "the output folder" if there == output else f"a folder of the output {output}"
+        return UsageError(
+            f"{there} is {what}, and {where} goes there", hint="remove it, or choose another folder with --output"
+        )
+    mend = ", or mend its permissions" if error.errno in (errno.EACCES, errno.EPERM) else ""
+    return UsageError(
+        f"the output folder {output} cannot be written: {error.strerror}", hint=f"choose another with --output{mend}"
+    )
 
 
 def _exists(folder: Path) -> bool:

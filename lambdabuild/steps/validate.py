@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.errors import PolicyError, UsageError
-from lambdabuild.manifest import file_sha256, read_manifest
+from lambdabuild.manifest import NoFileError, check_published, file_sha256, open_file, read_manifest
 from lambdabuild.model.limits import Finding, Sized, check_not_empty, check_unzipped, check_zipped
 from lambdabuild.model.report import Artifact
 
@@ -49,6 +49,8 @@ def inspect(paths: Sequence[Path]) -> tuple[Checked, ...]:
     nothing but ``python/`` and the other folders of layers is a layer, anything else a function with all the layers
     that are inspected along with it.
     """
+    for folder in dict.fromkeys(path.parent for path in paths):
+        check_published(folder)
     read = [(path, _sizes(path), _recorded(path)) for path in paths]
     given = tuple(path.name for path, sizes, recorded in read if _is_layer(sizes, recorded))
     return tuple(
@@ -105,14 +107,16 @@ def _layer(name: str, function: Checked, by_file: dict[str, Checked]) -> Checked
 
 def _sizes(path: Path) -> list[tuple[str, int]]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             return [(info.filename, info.file_size) for info in archive.infolist() if not info.is_dir()]
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist", hint="build it first: lambdabuild package") from error
-    except (zipfile.BadZipFile, IsADirectoryError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise PolicyError(
             f"{path} is not a zip file: {error}", hint="build it again", code="archive-damaged"
         ) from error
+    except NoFileError as error:
+        raise PolicyError(f"{path} is not a zip file: {error.strerror}", code="archive-damaged") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -24,7 +24,7 @@ LEVELS = (
     ("handlerhint", "housekeeping", "lockinputs", "buildstate", "selections", "uvversion"),
     ("cache", "uv", "zipformat", "configfile", "manifest", "sourcefiles"),
     ("segmentfile", "claims", "scratch"),
-    ("slices", "locks", "ledger", "environment", "elf"),
+    ("slices", "locks", "ledger", "environment", "elf", "placing"),
     ("model",),
     ("errors",),
     ("",),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lambdabuild.model.documents import artifact_document, parse_artifact
+from lambdabuild.model.documents import artifact_document
+from lambdabuild.model.manifestparse import parse_artifact
 from lambdabuild.model.patterns import distribution_rules
 from lambdabuild.model.report import Artifact
 from lambdabuild.model.transformed import (
