@@ -35,6 +35,7 @@ from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.report import MANIFEST, Artifact, Report
 from lambdabuild.pipeline.build import build, propose_split
 from lambdabuild.pipeline.order import Machines, Order, Verify
+from lambdabuild.placing import PENDING
 from lambdabuild.steps.discover import find_needs
 from lambdabuild.steps.resolve import Resolver
 from lambdabuild.uvversion import read_version
@@ -78,7 +79,7 @@ def run_build(
 
 def _keep(report: Report, order: Order, recorder: Recorder, told: Told, console: Console) -> None:
     """Keep what the build read and said, for the next one to stop at when nothing has changed."""
-    for name in (MANIFEST, *(artifact.file for artifact in report.artifacts)):
+    for name in (MANIFEST, PENDING, *(artifact.file for artifact in report.artifacts)):
         recorder.ledger.note(str(order.output / name))
     dates = [target.runtime.deprecation for target in order.plan.targets]
     until = min((day + timedelta(days=1) for day in dates if day and day >= order.today), default=date.max)
