@@ -18,7 +18,7 @@ from lambdabuild.model import verifiedtext
 from lambdabuild.model.documents import report_document
 from lambdabuild.model.events import Event
 from lambdabuild.model.keptnotes import kept_note
-from lambdabuild.model.limits import MAX_UNZIPPED, Finding, Sized, finding_document, format_size
+from lambdabuild.model.limits import Finding, Sized, finding_document, format_of_limit, format_size, judged
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.transformed import restored_notes, transformed_lines
 from lambdabuild.progress import Progress
@@ -167,10 +167,20 @@ class Console:
         print("\n".join(profile_text(profile, most=_MANY)))
         print(page)
 
-    def validated(self, checked: Sequence[Checked], findings: Sequence[Finding]) -> None:
-        """The result of a validation."""
-        self._findings(findings)
-        if self._as_json:
+    def validated(
+        self, checked: Sequence[Checked], found: Sequence[Finding], *, lines: Sequence[str], tolerant: bool
+    ) -> None:
+        """The result of a validation: the lines that tell what was measured, and what was found. Raises PolicyError for
+        errors, unless they are to be warnings."""
+        if not self._as_json:
+            for line in lines:
+                print(f"  {line}", flush=True)
+            errors = [] if tolerant else [finding for finding in found if finding.severity == "error"]
+            self._findings(judged([finding for finding in found if finding not in errors], tolerant=tolerant))
+            judged(errors, tolerant=tolerant)
+        else:
+            findings = judged(found, tolerant=tolerant)
+            self._findings(findings)
             archives = [
                 {
                     "path": str(one.path),
@@ -182,8 +192,6 @@ class Console:
                 for one in checked
             ]
             _print_json({"archives": archives, "findings": [finding_document(finding) for finding in findings]})
-            return
-        print(_table(_checked_row(one, checked) for one in checked))
 
     def _findings(self, findings: Iterable[Finding]) -> None:
         """Findings; as text each hint once, after the last of the findings in a row that share it."""
@@ -224,18 +232,11 @@ def _split_row(part: SplitPart) -> tuple[str, ...]:
     return f"{part.name}.zip", format_size(part.zipped_size), unzipped, ", ".join(part.owners)
 
 
-def _checked_row(one: Checked, checked: Sequence[Checked]) -> tuple[str, ...]:
-    attached = [layer.sized for layer in checked if layer.path.name in (one.layers or ())]
-    return str(one.path), format_size(one.zipped_size), *_shares(one.sized, [*attached, *one.external])
-
-
 def _shares(own: Sized, attached: Sequence[Sized]) -> tuple[str, str]:
-    """Unzipped size, and the share of the limit that it has with the layers attached."""
+    """Unzipped size, and what it takes of the limit with the layers attached."""
     total = own.unzipped_size + sum(layer.unzipped_size for layer in attached)
-    share = f"{total / MAX_UNZIPPED:.1%} of the limit"
-    if attached:
-        share += " with " + ", ".join(layer.name for layer in attached)
-    return f"{format_size(own.unzipped_size)} unzipped", share
+    names = " with " + ", ".join(layer.name for layer in attached) if attached else ""
+    return f"{format_size(own.unzipped_size)} unzipped", f"{format_of_limit(total)}{names}"
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

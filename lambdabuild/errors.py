@@ -36,6 +36,8 @@ Code = Literal[
     "zipped-size",
     "too-many-layers",
     "empty-archive",
+    "many-files",
+    "misplaced-modules",
     "binary-damaged",
     "binary-machine",
     "binary-tag",

@@ -17,5 +17,5 @@ except ModuleNotFoundError as error:
     os.execv(VENV_PYTHON, [str(VENV_PYTHON), *sys.argv])
 
 if __name__ == "__main__":
-    sys.argv[1:1] = ["layer"]
+    sys.argv[1:1] = ["layer", "--upload-default", "direct"]
     main()

@@ -4,4 +4,4 @@
 set -eu
 lambdabuild=$(dirname "$0")/../.venv/bin/lambdabuild
 [ -x "$lambdabuild" ] || lambdabuild=lambdabuild
-exec "$lambdabuild" package ${PYTHON_VERSION:+--python "$PYTHON_VERSION"} ${OUTPUT_DIR:+--output "$OUTPUT_DIR"} "$@"
+exec "$lambdabuild" package --upload-default direct ${PYTHON_VERSION:+--python "$PYTHON_VERSION"} ${OUTPUT_DIR:+--output "$OUTPUT_DIR"} "$@"

@@ -150,6 +150,7 @@ def _order(
         clean=options.clean,
         split=False,
         tolerant=options.skip_validation,
+        upload=options.upload or config.upload or options.upload_default,
         verify=_VERIFY[options.verify],
         today=datetime.now(tz=timezone.utc).date(),
         epoch=configfile.read_source_date_epoch(environ),

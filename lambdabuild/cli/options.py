@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lambdabuild.model.limits import UPLOADS, Upload
 from lambdabuild.model.target import ARCHITECTURES
 
 if TYPE_CHECKING:
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_UPLOAD_OPTIONS = (
+    click.option(
+        "--upload",
+        type=click.Choice(UPLOADS),
+        help="How the zips come to Lambda: over 50 MiB direct fails, s3 is silent. [default: as configured, else warn]",
+    ),
+    click.option("--upload-default", type=click.Choice(UPLOADS), hidden=True, help="When nothing else says it."),
+)
+"""The second is for the classic doors, which take it that archives are uploaded directly."""
 _OPTIONS = (
     click.option(
         "--project",
@@ -49,6 +59,7 @@ _OPTIONS = (
         default=None,
         help="Import everything in the image before it is published. [default: where Docker builds and has the image]",
     ),
+    *_UPLOAD_OPTIONS,
     click.option("--timings", is_flag=True, help="Tell how long each phase took."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and progress as JSON lines."),
 )
@@ -68,6 +79,8 @@ class BuildOptions:
     clean: bool = False
     skip_validation: bool = False
     verify: bool | None = None
+    upload: Upload | None = None
+    upload_default: Upload | None = None
     timings: bool = False
     as_json: bool = False
 
@@ -75,6 +88,13 @@ class BuildOptions:
 def build_options(command: F) -> F:
     """Add the shared options to a command."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def upload_options(command: F) -> F:
+    """Add the options of uploading alone to a command."""
+    for option in reversed(_UPLOAD_OPTIONS):
         command = option(command)
     return command
 

@@ -19,7 +19,7 @@ from lambdabuild.model.configvalues import (
     find_python,
     find_requires_python_problem,
 )
-from lambdabuild.model.limits import MAX_LAYERS
+from lambdabuild.model.limits import MAX_LAYERS, UPLOADS, Upload
 from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
 from lambdabuild.model.typed import Table, find_near, quote, quote_all
 
@@ -43,10 +43,12 @@ DEFAULT_LAYER = "layer"
 """The layer of a project that configures none: the project's own dependencies."""
 
 PROJECT_KEYS = (
-    *("python", "architecture", "output", "image", "direct-upload"),
+    *("python", "architecture", "output", "image", "upload"),
     *("dist-info", "tests", "strip-symbols", "bytecode", "strict"),
     *("gitignore", "exclude", "keep", "layers", "functions"),
 )
+RENAMED = {"direct-upload": f"upload, which is {quote('direct')} or {quote('s3')}"}
+"""What keys of earlier versions are written as now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,8 @@ class ProjectConfig:
     output: str = DEFAULT_OUTPUT
     image: str | None = None
     """An image reference in which ``{python}`` and ``{architecture}`` are yet to be filled in. None: unset."""
-    direct_upload: bool = False
+    upload: Upload | None = None
+    """How the archives come to Lambda. None: unset."""
     gitignore: bool = True
     """Whether what git ignores is left out of sources."""
     exclude: tuple[str, ...] = ()
@@ -85,12 +88,12 @@ def parse_config(
     root = Table(values=document, path=path, problems=problems)
     name, requires_python = _parse_project(root)
     table = root.table("tool").table("lambdabuild")
-    table.note_unknown(PROJECT_KEYS)
+    table.note_unknown(PROJECT_KEYS, renamed=RENAMED)
     python = find_python(table, pythons)
     architecture = table.find_text("architecture", find_architecture_problem)
     output = table.find_text("output", find_output_problem)
     image = table.find_text("image", find_image_problem)
-    direct_upload = table.find_flag("direct-upload") or False
+    upload = table.find_choice("upload", UPLOADS)
     gitignore = table.find_flag("gitignore") is not False
     exclude, keep = table.texts("exclude", find_pattern_problem), table.texts("keep", find_pattern_problem)
     slimming = Slimming(
@@ -114,7 +117,7 @@ def parse_config(
         architecture=architecture or DEFAULT_ARCHITECTURE,
         output=output or DEFAULT_OUTPUT,
         image=image,
-        direct_upload=direct_upload,
+        upload=upload,
         gitignore=gitignore,
         exclude=exclude,
         keep=keep,

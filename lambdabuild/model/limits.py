@@ -15,7 +15,13 @@ MAX_ZIPPED = 52_428_800
 """Bytes of a zip that is uploaded directly; a larger one goes through S3."""
 MAX_UNZIPPED = 262_144_000
 """Bytes of a function together with all its layers, summed over files."""
+MAX_ENTRIES = 65_535
+"""Files of a zip without the extension ZIP64."""
 MAX_LAYERS = 5
+
+Upload = Literal["direct", "s3"]
+"""How archives come to Lambda; where nothing says it None stands for it."""
+UPLOADS: tuple[Upload, ...] = ("direct", "s3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,22 +106,41 @@ def check_unzipped(function: Sized | None, layers: Sequence[Sized]) -> list[Find
     return findings
 
 
-def check_zipped(name: str, size: int, *, direct_upload: bool) -> list[Finding]:
-    """An archive's size against the direct upload: a warning, or an error where the project uploads directly."""
-    if size <= MAX_ZIPPED:
+def check_zipped(archive: Sized, size: int, upload: Upload | None, *, layer: str | None, fat: bool) -> list[Finding]:
+    """An archive's size against the limit of a direct upload: an error where the project uploads directly, nothing
+    where it uploads through S3, and where it does not say a warning. ``layer`` is the name of one that is a layer."""
+    if size <= MAX_ZIPPED or upload == "s3":
         return []
+    through_s3 = 'upload it through S3, which has no such limit, and say so: upload = "s3", or --upload s3'
+    if layer is not None:
+        less = f"lambdabuild layer {layer} --split proposes layers that fit, unless one distribution alone does not"
+    elif fat:
+        less = "leave out what it does not import (exclude, groups): LocalStack has the same limit for a direct upload"
+    else:
+        less = "leave out what it does not import (exclude), or have its dependencies in layers (layer --split)"
     return [
         Finding(
-            severity="error" if direct_upload else "warning",
+            severity="error" if upload == "direct" else "warning",
             code="zipped-size",
-            message=f"{name}: {size:,} bytes zipped, over the {MAX_ZIPPED:,} of a direct upload",
-            hint="upload it through S3, which has no such limit",
+            message=f"{archive.name}: {size:,} bytes zipped, {size - MAX_ZIPPED:,} over the {MAX_ZIPPED:,} of a direct "
+            f"upload; the largest, unzipped:\n{format_shares([archive])}",
+            hint=f"{less}\n        or {through_s3}",
         )
     ]
 
 
-def check_not_empty(name: str, files: int) -> list[Finding]:
-    """Lambda refuses an archive without files."""
+def check_files(name: str, files: int) -> list[Finding]:
+    """Lambda refuses an archive without files; what it does with a very great many is not known."""
+    if files > MAX_ENTRIES:
+        return [
+            Finding(
+                severity="warning",
+                code="many-files",
+                message=f"{name}: {files:,} files; from {MAX_ENTRIES + 1:,} on a zip has the extension ZIP64, and AWS "
+                "does not say that Lambda reads it",
+                hint="try it with Lambda before you rely on it, or leave out files (exclude)",
+            )
+        ]
     if files:
         return []
     return [
@@ -129,13 +154,18 @@ def check_not_empty(name: str, files: int) -> list[Finding]:
 
 
 def format_shares(parts: Iterable[Sized], most: int = 10) -> str:
-    """The largest owners, one a line: bytes, share of the limit, name."""
+    """The largest owners, one a line: bytes and name."""
     shares: dict[str, int] = {}
     for part in parts:
         for owner, size in part.shares.items():
             shares[owner] = shares.get(owner, 0) + size
     largest = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:most]
-    return "\n".join(f"  {size:>13,}  {size / MAX_UNZIPPED:>6.1%}  {owner}" for owner, size in largest)
+    return "\n".join(f"  {size:>13,}  {owner}" for owner, size in largest)
+
+
+def format_of_limit(size: int) -> str:
+    """Unzipped bytes as a part of what Lambda allows: ``"257.6 of 262.1 MB"``."""
+    return f"{size / 1_000_000:.1f} of {MAX_UNZIPPED / 1_000_000:.1f} MB"
 
 
 def format_size(size: int) -> str:

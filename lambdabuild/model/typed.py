@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from types import MappingProxyType
 from typing import TypeVar
 
 Choice = TypeVar("Choice", bound=str)
@@ -43,11 +44,13 @@ class Table:
         """Note a problem of the value at ``keys``, counted from this table."""
         self.problems.append(f"{self.path}: {key_path(self.keys + keys)}: {problem}")
 
-    def note_unknown(self, known: Iterable[str]) -> None:
-        """Note each key that is not ``known``."""
+    def note_unknown(self, known: Iterable[str], *, renamed: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Note each key that is not ``known``; ``renamed`` has what is written now in place of keys that once were."""
         known = sorted(known)
         for key in self.values:
-            if key not in known:
+            if key.replace("_", "-") in renamed:
+                self.note(f"is now {renamed[key.replace('_', '-')]}", key)
+            elif key not in known:
                 near = find_near(key, known)
                 advice = f"did you mean {quote(near)}?" if near else f"known keys: {', '.join(known)}"
                 self.note(f"unknown key; {advice}", key)

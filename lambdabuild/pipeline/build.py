@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from lambdabuild.ledger import adopt, written
-from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Event
-from lambdabuild.model.limits import Finding, check_zipped, judged
+from lambdabuild.model.limits import Finding, Upload, check_zipped, judged
 from lambdabuild.model.plan import FunctionPlan
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.slimming import Kept
@@ -86,7 +85,7 @@ def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _B
     for one in stands:
         adopt(one.sources | one.archive)
     artifacts = [*made, *(one.artifact for one in stands)]
-    zipped = judged(_zipped(artifacts, order.config), tolerant=order.tolerant)
+    zipped = judged(_zipped(artifacts, order.upload), tolerant=order.tolerant)
     contents = {file: (file, tree) for file, tree in prepared.attached.items()}
     contents |= {draft.file: (draft.source, draft.tree) for draft in drafts}
     used = [one.artifact for one in stands if one.artifact.file in prepared.attached]
@@ -185,6 +184,7 @@ def propose_split(order: Order, machines: Machines) -> tuple[SplitPart, ...]:
         )
 
 
-def _zipped(artifacts: Iterable[Artifact], config: ProjectConfig) -> Iterator[Finding]:
-    for artifact in artifacts:
-        yield from check_zipped(artifact.file, artifact.zipped_size, direct_upload=config.direct_upload)
+def _zipped(artifacts: Iterable[Artifact], upload: Upload | None) -> Iterator[Finding]:
+    for one in artifacts:
+        layer = one.name if one.kind == "layer" else None
+        yield from check_zipped(one.sized(), one.zipped_size, upload, layer=layer, fat=one.kind == "fat-function")

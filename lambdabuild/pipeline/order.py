@@ -12,6 +12,7 @@ from lambdabuild.builders.base import Builder
 from lambdabuild.cache import Cache
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Listener
+from lambdabuild.model.limits import Upload
 from lambdabuild.model.plan import Plan
 from lambdabuild.steps.resolve import Resolver
 
@@ -41,6 +42,8 @@ class Order:
     epoch: int | None
     """SOURCE_DATE_EPOCH."""
     today: date
+    upload: Upload | None = None
+    """How the archives come to Lambda. None: nothing says it."""
     verify: Verify = "never"
     """Whether archives are tried before they are published."""
 

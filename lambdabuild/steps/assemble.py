@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lambdabuild.model.evidence import read_facts
 from lambdabuild.model.facts import Facts, Lookup, merge
-from lambdabuild.model.limits import Finding, Sized, check_not_empty, check_unzipped
+from lambdabuild.model.limits import Finding, Sized, check_files, check_unzipped
 from lambdabuild.model.patterns import NOTHING, distribution_rules
 from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.segment import Member, Segment
@@ -81,7 +81,7 @@ def assemble(
         attached = [_sized(layer, separated) for layer in function.attached]
         findings[function.file] += check_unzipped(trees[function.file].sized(function.file), attached)
     for file, tree in trees.items():
-        findings[file] += check_not_empty(file, len(tree.entries))
+        findings[file] += check_files(file, len(tree.entries))
     return Assembled(
         trees=trees,
         layers=separated,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,24 @@ from pathlib import Path
 
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.manifest import NoFileError, check_published, file_sha256, open_file, read_manifest
-from lambdabuild.model.limits import Finding, Sized, check_not_empty, check_unzipped, check_zipped
+from lambdabuild.model.layershape import find_misplaced, is_layer, root_modules
+from lambdabuild.model.limits import (
+    MAX_UNZIPPED,
+    MAX_ZIPPED,
+    Finding,
+    Sized,
+    Upload,
+    check_files,
+    check_unzipped,
+    check_zipped,
+)
 from lambdabuild.model.report import Artifact
 
-_LAYER_FOLDERS = ("python", "lib", "bin", "extensions", "share", "etc")
-"""What lies at the root of a layer; a function's archive has modules there."""
+_HANDLER = re.compile(
+    rb"(?m)^(?:async )?def (?:\w*handler\(|\w+\(\s*_?event\b)|^\w*handler\s*(?::[^=\n]+)?="
+    rb"|^from [\w.]+ import [^\n]*handler\b"
+)
+"""A function's entry, or what may be one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +35,8 @@ class Checked:
     """An archive as it was found."""
 
     path: Path
+    name: str
+    """Of the artifact, as the manifest tells, else after the file."""
     zipped_size: int
     files: int
     sized: Sized
@@ -28,8 +44,11 @@ class Checked:
     """Of a function: the files of its layers, as the manifest tells; None for a layer."""
     external: tuple[Sized, ...] = ()
     """Of a function: its layers that others published, as the manifest tells."""
+    fat: bool = False
     target: tuple[str, str] | None = None
     """Runtime and architecture, as the manifest tells."""
+    names: tuple[str, ...] = ()
+    """Of its files, where no manifest tells of it."""
 
 
 def find_artifacts(output: Path) -> tuple[Path, ...]:
@@ -51,36 +70,78 @@ def inspect(paths: Sequence[Path]) -> tuple[Checked, ...]:
     """
     for folder in dict.fromkeys(path.parent for path in paths):
         check_published(folder)
-    read = [(path, _sizes(path), _recorded(path)) for path in paths]
-    given = tuple(path.name for path, sizes, recorded in read if _is_layer(sizes, recorded))
+    read = [(path, _sizes(path), *_recorded(path)) for path in paths]
+    given = tuple(path.name for path, sizes, recorded, _ in read if _is_layer(sizes, recorded))
     return tuple(
         Checked(
             path=path,
+            name=recorded.name if recorded else path.stem,
             zipped_size=path.stat().st_size,
             files=len(sizes),
             sized=recorded.sized() if recorded else _sized(path, sizes),
-            layers=None if _is_layer(sizes, recorded) else _layer_files(recorded) if recorded else given,
+            layers=None if _is_layer(sizes, recorded) else layers if recorded else given,
             external=tuple(layer.sized() for layer in recorded.external_layers) if recorded else (),
+            fat=recorded is not None and recorded.kind == "fat-function",
             target=(recorded.runtime, recorded.architecture) if recorded else None,
+            names=() if recorded else tuple(name for name, _ in sizes),
         )
-        for path, sizes, recorded in read
+        for path, sizes, recorded, layers in read
     )
 
 
-def validate(checked: Sequence[Checked], *, direct_upload: bool) -> list[Finding]:
-    """Everything about the archives that Lambda would refuse, or that needs S3."""
+def validate(checked: Sequence[Checked], *, upload: Upload | None, runtimes: Sequence[str]) -> list[Finding]:
+    """Everything about the archives that Lambda would refuse, or that needs S3, or that it would not find: ``runtimes``
+    are those that a layer may be for of which no manifest tells."""
     by_file = {one.path.name: one for one in checked}
     findings: list[Finding] = []
     functions = [one for one in checked if one.layers is not None]
     for one in checked:
-        findings += check_not_empty(one.path.name, one.files)
-        findings += check_zipped(one.path.name, one.zipped_size, direct_upload=direct_upload)
+        findings += check_files(one.path.name, one.files)
+        layer = one.name if one.layers is None else None
+        findings += check_zipped(one.sized, one.zipped_size, upload, layer=layer, fat=one.fat)
+        findings += _check_place(one, runtimes)
     for function in functions:
         layers = [_layer(name, function, by_file) for name in function.layers or ()]
         findings += check_unzipped(function.sized, [*(layer.sized for layer in layers), *function.external])
     for one in _unused(checked):
         findings += check_unzipped(None, [one.sized])
     return findings
+
+
+def measured(checked: Sequence[Checked], *, upload: Upload | None) -> list[str]:
+    """The sizes of each archive, a line each, beside the limits that hold for them."""
+    by_file = {one.path.name: one for one in checked}
+    width = max(len(str(one.path)) for one in checked)
+    lines = []
+    for one in checked:
+        attached = [_layer(name, one, by_file).sized for name in one.layers or ()] + [*one.external]
+        total = one.sized.unzipped_size + sum(layer.unzipped_size for layer in attached)
+        zipped = "bytes zipped, through S3" if upload == "s3" else f"of {MAX_ZIPPED:,} bytes zipped"
+        names = " with " + ", ".join(layer.name for layer in attached) if attached else ""
+        sizes = f"{one.zipped_size:,} {zipped}, {total:,} of {MAX_UNZIPPED:,} unzipped{names}"
+        lines.append(f"{one.path!s:<{width}}  {sizes}")
+    return lines
+
+
+def _check_place(one: Checked, runtimes: Sequence[str]) -> Iterator[Finding]:
+    """That Lambda finds the modules of a layer, or of what is none by its look and no function either."""
+    place = find_misplaced(one.names, runtimes)
+    if place is None and one.layers is not None and (modules := root_modules(one.names)):
+        place = f"at the root ({modules}), and none has a handler" if not _has_handler(one.path) else None
+    if place is not None:
+        where = " and ".join(("python/", *(f"python/lib/{name}/site-packages/" for name in runtimes[-1:])))
+        yield Finding(
+            severity="error",
+            code="misplaced-modules",
+            message=f"{one.path.name}: the modules lie {place}; of a layer Lambda looks below {where} alone",
+            hint="zip them below python/, as lambdabuild layer does",
+        )
+
+
+def _has_handler(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        sources = (name for name in archive.namelist() if name.endswith(".py"))
+        return any(_HANDLER.search(archive.read(name)) for name in sources)
 
 
 def each_stack(checked: Sequence[Checked]) -> Iterator[tuple[Checked | None, tuple[Checked, ...]]]:
@@ -121,24 +182,31 @@ def _sizes(path: Path) -> list[tuple[str, int]]:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _recorded(path: Path) -> Artifact | None:
+def _recorded(path: Path) -> tuple[Artifact | None, tuple[str, ...]]:
+    """What a manifest tells of an archive, and the files of its layers."""
     try:
-        found = [artifact for artifact in read_manifest(path.parent) if artifact.file == path.name]
+        artifacts = read_manifest(path.parent)
     except PolicyError:  # a manifest.json of something else
-        return None
-    return next((artifact for artifact in found if artifact.sha256 == file_sha256(path)), None)
+        return None, ()
+    for artifact in artifacts:
+        if artifact.file == path.name and artifact.sha256 == file_sha256(path):
+            external = {layer.name for layer in artifact.external_layers}
+            layers = [one for one in artifacts if one.kind == "layer"]
+            named = (_layer_files(name, layers) for name in artifact.layers if name not in external)
+            return artifact, tuple(file for files in named for file in files)
+    return None, ()
 
 
 def _is_layer(sizes: Iterable[tuple[str, int]], recorded: Artifact | None) -> bool:
     if recorded is not None:
         return recorded.kind == "layer"
-    tops = {name.partition("/")[0] for name, _ in sizes}
-    return bool(tops) and tops.issubset(_LAYER_FOLDERS)
+    return is_layer([name for name, _ in sizes])
 
 
-def _layer_files(recorded: Artifact) -> tuple[str, ...]:
-    external = {layer.name for layer in recorded.external_layers}
-    return tuple(f"{name}.zip" for name in recorded.layers if name not in external)
+def _layer_files(name: str, layers: Sequence[Artifact]) -> list[str]:
+    """Of a layer of this name, or of the parts that it was split into."""
+    whole = [layer.file for layer in layers if layer.name == name]
+    return whole or [layer.file for layer in layers if layer.part_of == name] or [f"{name}.zip"]
 
 
 def _sized(path: Path, sizes: Sequence[tuple[str, int]]) -> Sized:

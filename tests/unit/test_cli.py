@@ -240,7 +240,10 @@ def test_mistakes_in_the_configuration(shop: Shop) -> None:
         (["package", "--handler", "shop.mian.handler"], "there is no module shop/mian.py in src or "),
         (["package", "a", "b", "--handler", "a.b"], "error: --handler describes one function\n"),
         (["layer", "--project", "nowhere"], "error: --project: nowhere does not exist\n"),
-        (["layer", "--output", "pyproject.toml", "--builder", "host"], "pyproject.toml is a file, and the output folder goes there\n"),
+        (
+            ["layer", "--output", "pyproject.toml", "--builder", "host"],
+            "pyproject.toml is a file, and the output folder goes there\n",
+        ),
         (["validate"], "error: there is nothing to validate in "),
         (["validate", "gone.zip"], "error: gone.zip does not exist\n"),
     ],

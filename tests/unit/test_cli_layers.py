@@ -43,7 +43,7 @@ def test_functions_of_a_project_without_dependencies(shop: Shop, locked: bool) -
     if locked:
         shop.lock()
     done = shop.done("package", "--builder", "host")
-    assert done.out.splitlines()[1:-1] == ["  api.zip  143 B  33 B unzipped  0.0% of the limit"]
+    assert done.out.splitlines()[1:-1] == ["  api.zip  143 B  33 B unzipped  0.0 of 262.1 MB"]
     assert outputs(shop) == ["api.zip", "manifest.json"]
     assert shop.members("api.zip") == ["api.py"]
     assert (shop.project / "uv.lock").exists() is locked
@@ -64,11 +64,11 @@ def test_an_external_layer(shop: Shop) -> None:
     layer = f'[tool.lambdabuild.layers.shared]\narn = "{arn}"\nunzipped-size = 131_072_000\n'
     shop.write({"pyproject.toml": HEAD + API + layer}).lock()
     done = shop.done("package", "--builder", "host")
-    assert done.out.splitlines()[1] == "  api.zip  143 B  33 B unzipped  50.0% of the limit with shared"
+    assert done.out.splitlines()[1] == "  api.zip  143 B  33 B unzipped  131.1 of 262.1 MB with shared"
     assert outputs(shop) == ["api.zip", "manifest.json"]
     assert (
-        shop.done("validate").out
-        == f"  {shop.output / 'api.zip'}  143 B  33 B unzipped  50.0% of the limit with shared\n"
+        shop.done("validate").out == f"  {shop.output / 'api.zip'}  143 of 52,428,800 bytes zipped, "
+        "131,072,033 of 262,144,000 unzipped with shared\n"
     )
     ended = shop.run("layer")
     assert (ended.code, ended.err) == (
@@ -196,14 +196,34 @@ def test_a_direct_upload_asks_for_a_split(large: Shop, tmp_path: Path) -> None:
     whole = shop.done(*options)
     size = (shop.output / "layer.zip").stat().st_size
     message = (
-        f"layer.zip: {size:,} bytes zipped, over the 52,428,800 of a direct upload\n"
-        "  hint: upload it through S3, which has no such limit\n"
+        f"layer.zip: {size:,} bytes zipped, {size - LIMIT:,} over the 52,428,800 of a direct upload; the largest, "
+        "unzipped:\n"
+        "     29,999,000  alpha 1.0\n"
+        "     19,999,000  beta 1.0\n"
+        "      2,999,000  gamma 1.0\n"
+        "      1,999,000  delta 1.0\n"
+        "  hint: lambdabuild layer layer --split proposes layers that fit, unless one distribution alone does not\n"
+        '        or upload it through S3, which has no such limit, and say so: upload = "s3", or --upload s3\n'
     )
     assert whole.err.endswith(f"writing archives …\nwarning: {message}")
     with (shop.project / "pyproject.toml").open("a") as pyproject:
-        pyproject.write("[tool.lambdabuild]\ndirect-upload = true\n")
-    ended = shop.run(*options, "--clean")
-    assert (ended.code, ended.error) == (3, f"error: {message}")
+        pyproject.write('[tool.lambdabuild]\nupload = "direct"\n')
+    for words in ((), ("--upload-default", "s3")):
+        ended = shop.run(*options, "--clean", *words)
+        assert (ended.code, ended.error) == (3, f"error: {message}")
+        ended = shop.run("validate", *words)
+        assert (ended.code, ended.err) == (3, f"error: {message}")
+        assert ended.out == (
+            f"  {shop.output}/layer.zip  {size:,} of 52,428,800 bytes zipped, 54,996,000 of 262,144,000 unzipped\n"
+        )
+    through_s3 = shop.done(*options, "--upload", "s3")
+    assert through_s3.err.endswith("writing archives …\n")
+    validated = shop.done("validate", "--upload", "s3")
+    assert (validated.err, validated.out) == (
+        "",
+        f"  {shop.output}/layer.zip  {size:,} bytes zipped, through S3, 54,996,000 of 262,144,000 unzipped\n",
+    )
+    assert shop.done(*options, "--skip-validation").err.endswith(f"warning: {message}")
     assert outputs(shop) == ["layer.zip", "manifest.json"]
     shop.done(*options, "--clean", "--split", "--make")
     assert outputs(shop) == ["layer-1.zip", "layer-2.zip", "manifest.json"]

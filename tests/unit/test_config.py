@@ -100,7 +100,7 @@ python = "python3.13"
 architecture = "arm64"
 output = "build/zips"
 image = "mirror.example/lambda/python:{python}-{architecture}"
-direct-upload = true
+upload = "s3"
 dist-info = "strip"
 tests = "keep"
 strip-symbols = true
@@ -163,7 +163,7 @@ FULL_CONFIG = ProjectConfig(
     architecture="arm64",
     output="build/zips",
     image="mirror.example/lambda/python:{python}-{architecture}",
-    direct_upload=True,
+    upload="s3",
     gitignore=False,
     exclude=("*.md", "!README.md"),
     keep=("tests/data/",),
@@ -237,7 +237,7 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
         table('image = "a.example:5000/x@sha256:00"'),
         default_config(image="a.example:5000/x@sha256:00"),
     ),
-    "direct upload off": (table("direct-upload = false"), default_config()),
+    "upload": (table("upload = 'direct'"), default_config(upload="direct")),
     "empty arrays": (table("exclude = []\nkeep = []"), default_config()),
     "a layer with only a name": (layer(""), with_layer()),
     "a layer of code": (layer('code = ["src/a.py"]'), with_layer(code=("src/a.py",))),
@@ -359,9 +359,9 @@ BAD: dict[str, tuple[str, list[str]]] = {
         ),
         [
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
-            'tool.lambdabuild.direct_upload: unknown key; did you mean "direct-upload"?',
-            "tool.lambdabuild.zip: unknown key; known keys: architecture, bytecode, direct-upload, dist-info, "
-            "exclude, functions, gitignore, image, keep, layers, output, python, strict, strip-symbols, tests",
+            'tool.lambdabuild.direct_upload: is now upload, which is "direct" or "s3"',
+            "tool.lambdabuild.zip: unknown key; known keys: architecture, bytecode, dist-info, exclude, functions, "
+            "gitignore, image, keep, layers, output, python, strict, strip-symbols, tests, upload",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
@@ -376,7 +376,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
             "architecture = true",
             "output = 1979-05-27",
             "image = [1]",
-            'direct-upload = "yes"',
+            "upload = true",
             'exclude = "*.md"',
             "keep = {a = 1}",
             "layers = []",
@@ -387,7 +387,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
             "tool.lambdabuild.architecture: expected a string, found a boolean",
             "tool.lambdabuild.output: expected a string, found a date",
             "tool.lambdabuild.image: expected a string, found an array",
-            "tool.lambdabuild.direct-upload: expected a boolean, found a string",
+            "tool.lambdabuild.upload: expected a string, found a boolean",
             "tool.lambdabuild.exclude: expected an array of strings, found a string",
             "tool.lambdabuild.keep: expected an array of strings, found a table",
             "tool.lambdabuild.layers: expected a table, found an array",
@@ -1085,7 +1085,6 @@ def test_schema_knows_the_runtimes_and_the_defaults() -> None:
         "architecture": config.architecture,
         "output": config.output,
         "image": "public.ecr.aws/lambda/python:{python}",
-        "direct-upload": config.direct_upload,
         "dist-info": config.slimming.dist_info,
         "tests": config.slimming.tests,
         "strip-symbols": config.transforms.strip_symbols,

@@ -14,6 +14,7 @@ import pytest
 
 from lambdabuild import __version__
 from lambdabuild.console import Console
+from lambdabuild.errors import PolicyError
 from lambdabuild.model.documents import artifact_document
 from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, Sized
@@ -45,6 +46,7 @@ REPORT = Report(
 CHECKED = (
     Checked(
         path=Path("dist/api.zip"),
+        name="api",
         zipped_size=1_500,
         files=1,
         sized=Sized(name="api.zip", unzipped_size=131_072_000, shares={}),
@@ -52,6 +54,7 @@ CHECKED = (
     ),
     Checked(
         path=Path("dist/layer.zip"),
+        name="layer",
         zipped_size=20_000_000,
         files=7,
         sized=Sized(name="layer.zip", unzipped_size=1_000_000, shares={}),
@@ -76,8 +79,8 @@ def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == (
         "/project/dist/lambda\n"
-        "  layer.zip  1.2 MB  26.2 MB unzipped  10.0% of the limit\n"
-        "  api.zip     999 B  13.1 MB unzipped  15.0% of the limit with layer.zip\n"
+        "  layer.zip  1.2 MB  26.2 MB unzipped  26.2 of 262.1 MB\n"
+        "  api.zip     999 B  13.1 MB unzipped  39.3 of 262.1 MB with layer.zip\n"
         "python3.13 x86_64, python3.12 arm64, docker builder, distributions: 1 installed, 2 from the cache, 1.3 s\n"
     )
     assert captured.err == TOLD_FINDINGS + LEFT_OUT
@@ -100,7 +103,7 @@ def test_external_layers_count_in_the_limit(capsys: pytest.CaptureFixture[str]) 
     api = replace(API, layers=("shared", "layer"), external_layers=(external,))
     Console().report(replace(REPORT, artifacts=(artifact(), api)))
     assert capsys.readouterr().out.splitlines()[2] == (
-        "  api.zip     999 B  13.1 MB unzipped  65.0% of the limit with layer.zip, shared"
+        "  api.zip     999 B  13.1 MB unzipped  170.4 of 262.1 MB with layer.zip, shared"
     )
 
 
@@ -137,17 +140,25 @@ def test_a_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_validation(capsys: pytest.CaptureFixture[str]) -> None:
-    Console().validated(CHECKED, FINDINGS[2:])
+    Console().validated(CHECKED, FINDINGS[2:], lines=("dist/api.zip  1 byte", "dist/layer.zip  2"), tolerant=False)
     captured = capsys.readouterr()
-    assert captured.out == (
-        "  dist/api.zip     1.5 kB  131.1 MB unzipped  50.4% of the limit with layer.zip\n"
-        "  dist/layer.zip  20.0 MB    1.0 MB unzipped  0.4% of the limit\n"
-    )
+    assert captured.out == ("  dist/api.zip  1 byte\n  dist/layer.zip  2\n")
     assert captured.err == "warning: three is odd\n"
 
 
+def test_what_was_measured_is_told_beside_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    found = (Finding(severity="error", code="zipped-size", message="too large", hint="less"), *FINDINGS[2:])
+    with pytest.raises(PolicyError) as caught:
+        Console().validated(CHECKED, found, lines=("api.zip",), tolerant=False)
+    assert str(caught.value) == "too large\n  hint: less"
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("  api.zip\n", "warning: three is odd\n")
+    Console().validated(CHECKED, found, lines=("api.zip",), tolerant=True)
+    assert capsys.readouterr().err == "warning: too large\n  hint: less\nwarning: three is odd\n"
+
+
 def test_a_validation_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    Console(as_json=True).validated(CHECKED, ())
+    Console(as_json=True).validated(CHECKED, (), lines=("api.zip",), tolerant=False)
     captured = capsys.readouterr()
     assert captured.err == ""
     assert json.loads(captured.out) == {
@@ -236,6 +247,7 @@ def test_notices(capsys: pytest.CaptureFixture[str], as_json: bool, told: str) -
 
 LIVE = """
 from lambdabuild.console import Console
+from lambdabuild.errors import PolicyError
 from lambdabuild.model.events import Event
 console = Console()
 console.listen(Event(phase="wait", text="waiting for [a folder]", done=1_234_567))

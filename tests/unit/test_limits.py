@@ -12,7 +12,8 @@ from lambdabuild.model.limits import (
     MAX_ZIPPED,
     Finding,
     Sized,
-    check_not_empty,
+    Upload,
+    check_files,
     check_unzipped,
     check_zipped,
     finding_document,
@@ -81,9 +82,9 @@ def test_function_and_layers_together() -> None:
             severity="error",
             code="unzipped-size",
             message="api.zip + a.zip + b.zip: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:\n"
-            "    162,143,999   61.9%  b.zip\n"
-            "    100,000,000   38.1%  a.zip\n"
-            "              2    0.0%  api.zip",
+            "    162,143,999  b.zip\n"
+            "    100,000,000  a.zip\n"
+            "              2  api.zip",
             hint="leave out what the function does not import (exclude, groups), or deploy a container image "
             "(10 GB): https://docs.aws.amazon.com/lambda/latest/dg/images-create.html",
         )
@@ -112,18 +113,55 @@ def test_the_number_of_layers() -> None:
     assert check_unzipped(None, layers) == []
 
 
-@pytest.mark.parametrize(("direct_upload", "severity"), [(True, "error"), (False, "warning")])
-def test_the_zipped_size(direct_upload: bool, severity: str) -> None:
-    assert check_zipped("api.zip", MAX_ZIPPED, direct_upload=direct_upload) == []
-    (finding,) = check_zipped("api.zip", MAX_ZIPPED + 1, direct_upload=direct_upload)
+S3 = '\n        or upload it through S3, which has no such limit, and say so: upload = "s3", or --upload s3'
+
+
+@pytest.mark.parametrize(("upload", "severity"), [("direct", "error"), (None, "warning")])
+def test_the_zipped_size(upload: Upload | None, severity: str) -> None:
+    layer = sized("deps.zip", 0, numpy=60_000_000, six=5)
+    for allowed in (upload, "s3"):
+        assert check_zipped(layer, MAX_ZIPPED, allowed, layer="deps", fat=False) == []
+    (finding,) = check_zipped(layer, MAX_ZIPPED + 1, upload, layer="deps", fat=False)
     assert finding.severity == severity
-    assert finding.message == "api.zip: 52,428,801 bytes zipped, over the 52,428,800 of a direct upload"
-    assert finding.hint == "upload it through S3, which has no such limit"
+    assert finding.message == (
+        "deps.zip: 52,428,801 bytes zipped, 1 over the 52,428,800 of a direct upload; the largest, unzipped:\n"
+        "     60,000,000  numpy\n"
+        "              5  six"
+    )
+    assert finding.hint == (
+        f"lambdabuild layer deps --split proposes layers that fit, unless one distribution alone does not{S3}"
+    )
+    assert check_zipped(layer, MAX_ZIPPED + 1, "s3", layer="deps", fat=False) == []
+
+
+def test_what_helps_functions_of_which_the_zip_is_large() -> None:
+    api = sized("api.zip", 1)
+    (slim,) = check_zipped(api, MAX_ZIPPED + 1, None, layer=None, fat=False)
+    assert slim.hint == (
+        f"leave out what it does not import (exclude), or have its dependencies in layers (layer --split){S3}"
+    )
+    (fat,) = check_zipped(api, MAX_ZIPPED + 1, None, layer=None, fat=True)
+    assert fat.hint == (
+        f"leave out what it does not import (exclude, groups): LocalStack has the same limit for a direct upload{S3}"
+    )
+
+
+def test_more_files_than_a_plain_zip_can_have() -> None:
+    assert check_files("api.zip", 65_535) == []
+    assert check_files("api.zip", 65_536) == [
+        Finding(
+            severity="warning",
+            code="many-files",
+            message="api.zip: 65,536 files; from 65,536 on a zip has the extension ZIP64, and AWS does not say that "
+            "Lambda reads it",
+            hint="try it with Lambda before you rely on it, or leave out files (exclude)",
+        )
+    ]
 
 
 def test_an_empty_archive() -> None:
-    assert check_not_empty("api.zip", 1) == []
-    assert check_not_empty("api.zip", 0) == [
+    assert check_files("api.zip", 1) == []
+    assert check_files("api.zip", 0) == [
         Finding(
             severity="error",
             code="empty-archive",
@@ -135,6 +173,6 @@ def test_an_empty_archive() -> None:
 
 def test_shares_are_summed_by_owner_and_cut() -> None:
     parts = [sized("a", 0, numpy=1_000_000, zlib=5), sized("b", 0, numpy=2_000_000, attrs=5)]
-    assert format_shares(parts, most=2) == "      3,000,000    1.1%  numpy\n              5    0.0%  attrs"
+    assert format_shares(parts, most=2) == "      3,000,000  numpy\n              5  attrs"
     many = [sized("a", 0, **{f"d{number:02}": 100 - number for number in range(11)})]
     assert [line.split()[-1] for line in format_shares(many).splitlines()] == [f"d{n:02}" for n in range(10)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,9 @@ import pytest
 
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.model.documents import manifest_document
-from lambdabuild.model.limits import MAX_UNZIPPED, MAX_ZIPPED, Sized
+from lambdabuild.model.limits import MAX_UNZIPPED, MAX_ZIPPED, Finding, Sized, Upload
 from lambdabuild.model.report import Artifact, ExternalLayer
-from lambdabuild.steps.validate import Checked, find_artifacts, inspect, validate
+from lambdabuild.steps.validate import Checked, find_artifacts, inspect, measured, validate
 from lambdabuild.zipformat import write_zip
 from tests.samples import artifact, member
 from tests.unprivileged import public_folder, run_unprivileged
@@ -40,8 +42,12 @@ def record(folder: Path, *artifacts: Artifact) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest_document(true, version="1")), encoding="utf-8")
 
 
-def messages(checked: tuple[Checked, ...], *, direct_upload: bool = False) -> list[str]:
-    return [finding.message.splitlines()[0] for finding in validate(checked, direct_upload=direct_upload)]
+def messages(checked: tuple[Checked, ...]) -> list[str]:
+    return [finding.message.splitlines()[0] for finding in found_in(checked)]
+
+
+def found_in(checked: Sequence[Checked], *, upload: Upload | None = None) -> list[Finding]:
+    return validate(checked, upload=upload, runtimes=("python3.12", "python3.13"))
 
 
 def grown(one: Checked, size: int) -> Checked:
@@ -69,17 +75,21 @@ def test_archives_without_a_manifest(tmp_path: Path) -> None:
     assert inspect([layer, function]) == (
         Checked(
             path=layer,
+            name="deps",
             zipped_size=layer.stat().st_size,
             files=4,
             sized=Sized(name="deps.zip", unzipped_size=56, shares={"numpy": 50, "six": 5, "lib": 1}),
             layers=None,
+            names=("python/numpy/a", "python/numpy/b", "python/six", "lib/c"),
         ),
         Checked(
             path=function,
+            name="fn",
             zipped_size=function.stat().st_size,
             files=2,
             sized=Sized(name="fn.zip", unzipped_size=10, shares={"app": 7, "data": 3}),
             layers=("deps.zip",),
+            names=("app", "data/x"),
         ),
     )
 
@@ -147,10 +157,10 @@ def test_layers_that_others_published_count(tmp_path: Path) -> None:
     (checked,) = inspect([function])
     assert (checked.layers, checked.external) == ((), (external.sized(),))
     assert messages((checked,)) == []
-    (finding,) = validate((grown(checked, 2),), direct_upload=False)
+    (finding,) = found_in((grown(checked, 2),))
     assert finding.message == (
         "api.zip + shared: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:\n"
-        "    262,143,999  100.0%  arn:shared:7"
+        "    262,143,999  arn:shared:7"
     )
 
 
@@ -182,12 +192,15 @@ def test_zipped_size_and_emptiness(tmp_path: Path) -> None:
     (empty,) = inspect([archive(tmp_path / "a.zip")])
     assert messages((replace(empty, zipped_size=MAX_ZIPPED + 1),)) == [
         "a.zip would be empty, and Lambda refuses an empty archive",
-        "a.zip: 52,428,801 bytes zipped, over the 52,428,800 of a direct upload",
+        "a.zip: 52,428,801 bytes zipped, 1 over the 52,428,800 of a direct upload; the largest, unzipped:",
     ]
-    assert [
-        finding.severity
-        for finding in validate([replace(empty, files=1, zipped_size=MAX_ZIPPED + 1)], direct_upload=True)
-    ] == ["error"]
+    large = [replace(empty, files=1, zipped_size=MAX_ZIPPED + 1)]
+    uploads: tuple[Upload | None, ...] = ("direct", None, "s3")
+    assert [[one.severity for one in found_in(large, upload=upload)] for upload in uploads] == [
+        ["error"],
+        ["warning"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -243,3 +256,128 @@ def test_a_file_that_may_not_be_read() -> None:
         path.chmod(0)
         printed = run_unprivileged(IMPORTS, ATTEMPT, path)
         assert printed == f"{path} cannot be read: Permission denied\n"
+
+
+LOOKS = "; of a layer Lambda looks below python/ and python/lib/python3.13/site-packages/ alone"
+MISPLACED = {
+    "at the root": (["requests/__init__.py", "six.py"], "at the root (requests, six), and none has a handler"),
+    "many at the root": (
+        [f"{name}/a.py" for name in "abcde"],
+        "at the root (a, b, c and 2 more), and none has a handler",
+    ),
+    "below another folder": (["layer/python/requests/__init__.py"], "below layer/python/"),
+    "below python twice": (["python/python/requests/__init__.py"], "below python/python/"),
+    "below another version": (
+        ["python/lib/python3.9/site-packages/requests/__init__.py"],
+        "below python/lib/python3.9/site-packages/",
+    ),
+    "below two other versions, with scripts": (
+        [
+            "python/bin/tool",
+            "python/lib/python3.10/site-packages/a.py",
+            "python/lib/python3.9/site-packages/a.py",
+        ],
+        "below python/lib/python3.10/site-packages/ and python/lib/python3.9/site-packages/",
+    ),
+    "a virtual environment's lib": (["lib/python3.13/site-packages/a.py"], "below lib/python3.13/site-packages/"),
+    "a virtual environment": (
+        [".venv/lib/python3.13/site-packages/a.py"],
+        "below .venv/lib/python3.13/site-packages/",
+    ),
+    "one in python": (
+        ["python/lib/python/site-packages/a.py"],
+        "below python/lib/python/site-packages/",
+    ),
+}
+PLACED = {
+    "python": ["python/requests/__init__.py"],
+    "site-packages": ["python/lib/python3.12/site-packages/a.py"],
+    "for several": ["python/lib/python3.9/site-packages/a.py", "python/lib/python3.13/site-packages/a.py"],
+    "both": ["python/a.py", "python/lib/python3.9/site-packages/b.py"],
+    "with a license at the root": ["LICENSE", "python/a.py"],
+    "libraries alone": ["lib/libpq.so.5", "bin/psql"],
+    "a runtime of one's own": ["bootstrap", "app/main.py"],
+    "a package that is called python": ["layer/__init__.py", "layer/python/a.py", "main_handler/handler.py"],
+}
+HANDLERS = (
+    "def handler(event, context):\n    pass\n",
+    "import json\n\nasync def lambda_handler(e, c): ...\n",
+    "def main(event, context): ...\n",
+    "def run(_event, _): ...\n",
+    "app = App()\nhandler = Mangum(app)\n",
+    "handler: Callable[..., None] = router.resolve\n",
+    "from shop.main import handler\n",
+)
+
+
+@pytest.mark.parametrize("name", MISPLACED)
+def test_modules_that_lambda_does_not_find_in_a_layer(tmp_path: Path, name: str) -> None:
+    names, place = MISPLACED[name]
+    path = archive(tmp_path / "deps.zip")
+    with zipfile.ZipFile(path, "w") as made:
+        for one in names:
+            made.writestr(one, "V = 1\n")
+    (finding,) = found_in(inspect([path]))
+    assert (finding.severity, finding.message) == ("error", f"deps.zip: the modules lie {place}{LOOKS}")
+    assert finding.hint == "zip them below python/, as lambdabuild layer does"
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_modules_that_lambda_finds(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "deps.zip", "w") as made:
+        for one in PLACED[name]:
+            made.writestr(one, "handler = 1\n")
+    assert messages(inspect([tmp_path / "deps.zip"])) == []
+
+
+@pytest.mark.parametrize("source", HANDLERS)
+def test_an_archive_with_a_handler_is_a_function(tmp_path: Path, source: str) -> None:
+    with zipfile.ZipFile(tmp_path / "api.zip", "w") as made:
+        made.writestr("shop/__init__.py", "")
+        made.writestr("shop/main.py", source)
+    assert messages(inspect([tmp_path / "api.zip"])) == []
+
+
+def test_what_a_manifest_tells_of_is_not_judged_by_its_look(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "api.zip", "w") as made:
+        made.writestr("shop/main.py", "class Handler: ...\n")
+    assert len(messages(inspect([tmp_path / "api.zip"]))) == 1
+    record(tmp_path, artifact("api.zip", kind="function", layers=()))
+    assert messages(inspect([tmp_path / "api.zip"])) == []
+
+
+def test_sizes_beside_the_limits_that_hold(tmp_path: Path) -> None:
+    layer, function = inspect([archive(tmp_path / "layer.zip", python_a=1), archive(tmp_path / "api.zip", app=1)])
+    checked = [replace(grown(layer, 199_512_331), zipped_size=48_211_004), replace(grown(function, 9), zipped_size=7)]
+    assert measured(checked, upload=None) == [
+        f"{tmp_path}/layer.zip  48,211,004 of 52,428,800 bytes zipped, 199,512,331 of 262,144,000 unzipped",
+        f"{tmp_path}/api.zip    7 of 52,428,800 bytes zipped, 199,512,340 of 262,144,000 unzipped with layer.zip",
+    ]
+    assert measured(checked[:1], upload="s3") == [
+        f"{tmp_path}/layer.zip  48,211,004 bytes zipped, through S3, 199,512,331 of 262,144,000 unzipped",
+    ]
+
+
+def test_layers_of_another_file_name_and_in_parts(tmp_path: Path) -> None:
+    for name in ("deps-for-all", "big-1", "big-2"):
+        archive(tmp_path / f"{name}.zip", python_a=1)
+    archive(tmp_path / "api.zip", app=1)
+    function = artifact("api.zip", kind="function", layers=("deps", "big"))
+    parts = [artifact(f"big-{number}.zip", part_of="big") for number in (1, 2)]
+    record(tmp_path, function, artifact("deps-for-all.zip", name="deps"), *parts)
+    (checked,) = inspect([tmp_path / "api.zip"])
+    assert checked.layers == ("deps-for-all.zip", "big-1.zip", "big-2.zip")
+
+
+@pytest.mark.parametrize(("make", "kind"), [(os.mkfifo, "a pipe"), (os.mkdir, "a folder")])
+def test_what_is_no_file(tmp_path: Path, make: Callable[[Path], None], kind: str) -> None:
+    make(tmp_path / "a.zip")
+    with pytest.raises(PolicyError) as caught:
+        inspect([tmp_path / "a.zip"])
+    assert str(caught.value) == f"{tmp_path / 'a.zip'} is not a zip file: it is {kind}"
+
+
+def test_a_device() -> None:
+    with pytest.raises(PolicyError) as caught:
+        inspect([Path("/dev/zero")])
+    assert str(caught.value) == "/dev/zero is not a zip file: it is a device"
