@@ -24,6 +24,7 @@ from lambdabuild.zipformat import write_zip
 
 _STAGE = ".lambdabuild-"
 _LOCK = ".lambdabuild.lock"
+_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +133,14 @@ def staging(output: Path, *, waiting: Callable[[], None]) -> Iterator[Stage]:
 def _lock(output: Path, stack: ExitStack, waiting: Callable[[], None]) -> None:
     """Hold the lock of the folder, which is made where it is not there, until the end of the stack. The lock is a file
     in it as long as somebody holds it, so it is one for all caches and for all ways to write the folder."""
-    while True:
+    for left in reversed(range(_TRIES)):
         output.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # a build that made the folder for nothing removed it just now
+        try:
             stack.enter_context(held(output / _LOCK, waiting=waiting))
+        except FileNotFoundError:  # a build that made the folder for nothing removed it just now
+            if not left:
+                raise
+        else:
             stack.callback((output / _LOCK).unlink, missing_ok=True)
             return
 

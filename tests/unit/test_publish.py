@@ -195,6 +195,27 @@ def test_another_way_to_write_the_folder_has_the_same_lock(output: Path, tmp_pat
         assert subprocess.run([sys.executable, "-c", program, tmp_path / "link"], check=False).returncode == 7
 
 
+def test_two_builds_of_which_the_first_makes_the_folder_for_nothing(output: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from lambdabuild.steps.publish import staging\n"
+        "with staging(Path(sys.argv[1]), waiting=lambda: print('waiting', flush=True)) as stage: print(stage.earlier)\n"
+    )
+    with pytest.raises(ZeroDivisionError), stage_of(output):
+        other = subprocess.Popen([sys.executable, "-c", program, output], stdout=subprocess.PIPE, text=True)
+        assert other.stdout is not None
+        assert other.stdout.readline() == "waiting\n"
+        raise ZeroDivisionError
+    assert (other.communicate()[0], other.returncode) == ("()\n", 0)
+
+
+def test_a_lock_that_leads_to_nowhere(output: Path) -> None:
+    output.mkdir(parents=True)
+    (output / ".lambdabuild.lock").symlink_to("nowhere/lock")
+    with pytest.raises(UsageError) as caught, stage_of(output):
+        pass
+    assert caught.value.message == f"the output folder {output} cannot be written: No such file or directory"
+
+
 def test_an_output_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to("nowhere")
