@@ -46,6 +46,12 @@ class Ledger:
             if self._looks[path] and stat.S_ISDIR(self._looks[path][-1]):
                 self._listed[path] = _digest(path)
 
+    def renew(self, path: str) -> None:
+        if path in self._looks:
+            del self._looks[path]
+            self._listed.pop(path, None)
+            self.note(path)
+
     def adopt(self, taken: Mapping[str, list[Any]]) -> None:
         self._adopted |= taken
 
@@ -70,6 +76,12 @@ def note(path: str | os.PathLike[str]) -> None:
     """Say that a file is read, a folder listed, or that something was looked for here, whether it is there or not."""
     for ledger in _open:
         ledger.note(os.fspath(path))
+
+
+def renew(path: str | os.PathLike[str]) -> None:
+    """Say that this run itself has just written here: what was noted before is what it began with."""
+    for ledger in _open:
+        ledger.renew(os.fspath(path))
 
 
 def adopt(taken: Mapping[str, list[Any]]) -> None:

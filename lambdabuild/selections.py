@@ -20,7 +20,7 @@ from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Runtime, Target
 
 _KIND = "selections"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def select(text: str, target: Target, runtimes: Iterable[Runtime], *, origin: str, cache: Cache) -> tuple[Pin, ...]:

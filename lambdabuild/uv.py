@@ -44,27 +44,27 @@ def export_command(locked: Locked) -> tuple[str, ...]:
     argv = ["export", "--locked", "--format", "pylock.toml", "--no-header", "--no-emit-project"]
     argv += ["--no-editable", "--no-default-groups", "--no-python-downloads"]
     if locked.package is not None:
-        argv += ["--package", locked.package]
-    for extra in locked.extras:
-        argv += ["--extra", extra]
-    for group in locked.groups:
-        argv += ["--group", group]
-    for group in locked.only_groups:
-        argv += ["--only-group", group]
+        argv.append(f"--package={locked.package}")
+    argv += [f"--extra={extra}" for extra in locked.extras]
+    argv += [f"--group={group}" for group in locked.groups]
+    argv += [f"--only-group={group}" for group in locked.only_groups]
     return tuple(argv)
 
 
 def export_script_command(script: str) -> tuple[str, ...]:
     """The lock of a script (PEP 723), ``NAME.py.lock`` beside it, as a pylock.toml."""
-    return ("export", "--script", script, "--locked", "--format", "pylock.toml", "--no-header", "--no-python-downloads")
+    return (
+        *("export", f"--script={script}", "--locked", "--format", "pylock.toml", "--no-header"),
+        *("--no-python-downloads",),
+    )
 
 
 def compile_command(file: str, target: Target) -> tuple[str, ...]:
     """Resolve requirements, or the block of a script, for one target alone, into a pylock.toml; ``-`` is stdin."""
     return (
-        *("pip", "compile", file, "--format", "pylock.toml", "--no-header", "--quiet"),
+        *("pip", "compile", "--format", "pylock.toml", "--no-header", "--quiet"),
         *("--python-version", target.runtime.python, "--python-platform", target.uv_platform),
-        *("--no-python-downloads",),
+        *("--no-python-downloads", "--", file),
     )
 
 
@@ -84,22 +84,25 @@ def install_command(pylock: str, directory: str, target: Target, *, python: str,
     )
 
 
-def build_command(source: str, directory: str, *, python: str) -> tuple[str, ...]:
+def build_command(source: str, directory: str, *, python: str, judged_for: str | None = None) -> tuple[str, ...]:
     """Build the wheel of a source tree or sdist and install it into a folder, never as an editable.
 
-    ``--no-sources``: what the project's own tool settings say of its dependencies does not matter without them.
+    What the distribution says of the Python that it needs is said to the target, ``judged_for``, where that is not what
+    runs its build. ``--no-sources``: what the project's own tool settings say of its dependencies does not matter
+    without them.
     """
     return (
-        *("pip", "install", source, "--target", directory, "--python", python, "--no-sources"),
+        *("pip", "install", "--target", directory, "--python", python, "--no-sources"),
         *("--no-deps", "--no-installer-metadata", "--no-compile-bytecode"),
-        *("--no-python-downloads", "--no-progress"),
+        *(("--python-version", judged_for) if judged_for is not None else ()),
+        *("--no-python-downloads", "--no-progress", "--", source),
     )
 
 
 def newest_command(name: str, target: Target) -> tuple[str, ...]:
     """Resolve a distribution's newest version that has a wheel for the target; the requirement comes on stdin."""
     return (
-        *("pip", "compile", "-", "--no-deps", "--only-binary", name, "--no-header", "--no-annotate", "--quiet"),
+        *("pip", "compile", "-", "--no-deps", f"--only-binary={name}", "--no-header", "--no-annotate", "--quiet"),
         *("--python-version", target.runtime.python, "--python-platform", target.uv_platform),
         *("--no-python-downloads",),
     )
@@ -112,17 +115,23 @@ def format_pylock(pins: Sequence[Pin], *, folder: str) -> str:
     """
     lines = ['lock-version = "1.0"', 'created-by = "lambdabuild"']
     for pin in pins:
-        # A JSON string is a TOML basic string.
-        url = json.dumps(without_userinfo(pin.url))
-        place = f"path = {json.dumps(f'{folder}/{pin.filename}')}" if pin.path else f"url = {url}"
-        wheel = f"{place}, hashes = {{ sha256 = {json.dumps(pin.sha256)} }}"
+        file = (
+            f"path = {_toml(f'{folder}/{pin.filename}')}" if pin.path else f"url = {_toml(without_userinfo(pin.url))}"
+        )
+        name = f"name = {_toml(pin.file)}, " if pin.file else ""
+        wheel = f"{name}{file}, hashes = {{ sha256 = {_toml(pin.sha256)} }}"
         lines += [
             "[[packages]]",
-            f"name = {json.dumps(pin.name)}",
-            f"version = {json.dumps(pin.version)}",
+            f"name = {_toml(pin.name)}",
+            f"version = {_toml(pin.version or '')}",
             f"wheels = [{{ {wheel} }}]",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _toml(text: str) -> str:
+    """A basic string: that of JSON, which leaves one control character as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def find_python_command(python: str) -> tuple[str, ...]:

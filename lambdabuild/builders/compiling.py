@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from lambdabuild import uv
 from lambdabuild.builders.base import ReadTree, room_folder
@@ -33,6 +33,7 @@ def sources_built(
     image: str,
     handover: Handover,
     environ: Mapping[str, str],
+    output: Path | None,
     listen: Listener,
 ) -> Iterator[ReadTree]:
     """Build distributions, by room, in a container of the builder image, which sees no credentials and is lent nothing:
@@ -46,7 +47,7 @@ def sources_built(
         fetch_file = partial(fetch, credentials=handover.credentials, tls=tls_context(environ))
         for room, pin in sources.items():
             listen(Event(phase="build", text=f"building {pin} from source"))
-            source = build_input(pin, environ, fetch=fetch_file)
+            source = build_input(pin, environ, fetch=fetch_file, without=output)
             container.put(WORK, _with_folders((f"source-{room}/{file[0]}", *file[1:]) for file in source.files))
             folder = f"{TREE}/{room_folder(room)}"
             argv = uv.build_command(f"{WORK}/source-{room}/{source.path}", folder, python=python)

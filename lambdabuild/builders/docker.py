@@ -49,8 +49,11 @@ class DockerBuilder:
         recipe: Mapping[str, bytes],
         scratch: Callable[[], AbstractContextManager[Path]],
         credentials: Callable[[], Credentials] = Credentials,
+        output: Path | None = None,
     ) -> None:
-        """``recipe`` holds the builder image's files; ``scratch`` makes temporary folders."""
+        """``recipe`` holds the builder image's files; ``scratch`` makes temporary folders; in ``output`` is what builds
+        made, which is not part of any source tree."""
+        self._output = output
         self._engine = engine
         self._environ = environ
         self._recipe = recipe
@@ -108,6 +111,7 @@ class DockerBuilder:
             image=image,
             handover=self._handover,
             environ=self._environ,
+            output=self._output,
             listen=listen,
         )
 

@@ -55,7 +55,10 @@ class HostBuilder:
         environ: Mapping[str, str],
         scratch: Callable[[], AbstractContextManager[Path]],
         credentials: Callable[[], Credentials] = Credentials,
+        output: Path | None = None,
     ) -> None:
+        """``output`` is where builds put what they make: no part of any source tree."""
+        self._output = output
         self._read_credentials = credentials
         self._uv = uv
         self._environ = environ
@@ -137,11 +140,10 @@ class HostBuilder:
     def _build(self, scratch: Path, room: int, pin: Pin, target: Target, listen: Listener) -> None:
         """Build a folder or a commit that gives a wheel for any platform, from a copy."""
         listen(Event(phase="build", text=f"building {pin} from source"))
-        source = build_input(pin, self._environ)
+        source = build_input(pin, self._environ, without=self._output)
         _write(scratch / f"source-{room}", source.files)
-        command = uv.build_command(f"./source-{room}/{source.path}", room_folder(room), python=sys.executable)
-        # What the distribution says of the Python that it needs is said to the target, not to what runs its build.
-        argv = (*command, "--python-version", target.runtime.python)
+        place = f"./source-{room}/{source.path}"
+        argv = uv.build_command(place, room_folder(room), python=sys.executable, judged_for=target.runtime.python)
         done = uv.run(self._uv, argv, cwd=scratch, environ=self._without_logins() | build_environment(pin))
         if done.returncode != 0:
             if _NOT_PORTABLE in done.stderr:

@@ -7,30 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from lambdabuild.builders.download import checked, fetch
-from lambdabuild.errors import BuildError, MachineError, UsageError
+from lambdabuild.builders.git import check_out
+from lambdabuild.errors import UsageError
 from lambdabuild.ledger import note
-from lambdabuild.model.credentials import redacted
-from lambdabuild.model.patterns import source_rules
 from lambdabuild.model.requirements import Pin
 
 TreeFile = tuple[str, int, bytes]
 """Path relative to the tree, mode, content."""
 
-_FOR_BACKENDS = (".gitignore",)
-"""What some build backends read to know what belongs to a wheel."""
-_OF_ANOTHER_REPOSITORY = frozenset(
-    f"GIT_{name}"
-    for name in ("DIR", "WORK_TREE", "INDEX_FILE", "COMMON_DIR", "OBJECT_DIRECTORY", "NAMESPACE", "PREFIX")
-)
-"""Variables that git sets for its hooks."""
+_TOOLS = frozenset({".git", ".hg", ".svn", ".bzr", "__pycache__"})
+"""Version control, and bytecode that any interpreter writes again."""
+_METADATA = re.compile(r"(src/)?[^/]+\.egg-info")
+"""What setuptools wrote in an earlier build, where it does so."""
+_MARKS = {"pyvenv.cfg": b"", "CACHEDIR.TAG": b"Signature: 8a477f597d28d172789f06886806bc55"}
+"""What makes a folder a virtual environment, or a cache (https://bford.info/cachedir/), and how it begins."""
+_GITIGNORE = ".gitignore"
 
 
 def folder_entries(*names: str) -> list[TreeFile]:
@@ -47,8 +45,15 @@ class BuildInput:
     """What is to be built, among the files: an archive, or a folder."""
 
 
-def build_input(pin: Pin, environ: Mapping[str, str], *, fetch: Callable[[Pin], bytes] = fetch) -> BuildInput:
-    """The sdist, or the source tree, of a pin; git gets the environment, and ``fetch`` the file of a URL.
+def build_input(
+    pin: Pin,
+    environ: Mapping[str, str],
+    *,
+    fetch: Callable[[Pin], bytes] = fetch,
+    without: Path | None = None,
+) -> BuildInput:
+    """The sdist, or the source tree, of a pin; git gets the environment, and ``fetch`` the file of a URL. The tree of a
+    folder comes ``without`` a folder in it that is lambdabuild's own.
 
     Raises MachineError when it cannot be fetched or there is no git, PolicyError when a file is not the one that was
     locked, BuildError when git does not give the commit.
@@ -56,7 +61,10 @@ def build_input(pin: Pin, environ: Mapping[str, str], *, fetch: Callable[[Pin], 
     if pin.kind == "sdist":
         part = f"#subdirectory={pin.subdirectory}" if pin.subdirectory else ""
         return BuildInput(files=((pin.filename, 0o400, read_file(pin, fetch=fetch)),), path=pin.filename + part)
-    files = tuple((f"tree/{path}", mode, content) for path, mode, content in _read_tree(pin, environ))
+    # What lies above the place of a build is none of its business: backends find this .gitignore first.
+    above = (_GITIGNORE, 0o644, ignore_file(Path(pin.path)) if pin.path is not None else b"")
+    tree = _read_tree(pin, environ, without=without)
+    files = (above, *((f"tree/{path}", mode, content) for path, mode, content in tree))
     return BuildInput(files=files, path=f"tree/{pin.subdirectory}" if pin.subdirectory else "tree")
 
 
@@ -73,25 +81,33 @@ def read_file(pin: Pin, *, fetch: Callable[[Pin], bytes] = fetch) -> bytes:
     return checked(pin, Path(pin.path).read_bytes()) if pin.path is not None else fetch(pin)
 
 
-def read_folder(folder: Path, *, within: Path | None = None) -> Iterator[TreeFile]:
-    """The files of a folder in the order of their paths, without version control, caches and environments.
+def read_folder(folder: Path, *, within: Path | None = None, without: Path | None = None) -> Iterator[TreeFile]:
+    """The files of a folder in the order of their paths: all that its build may put into a wheel.
 
-    Symbolic links are followed, but for those that dangle, lead back, or lead out of ``within``. Raises UsageError for
-    what cannot be read.
+    Left out are version control, virtual environments and caches, known by what is in them and not by their names,
+    what an earlier build wrote of the distribution's metadata, and the folder ``without``, which is lambdabuild's own.
+    Symbolic links are followed, but for those that dangle, lead back, or lead out of ``within``, the top of a tree
+    that is not the user's. Raises UsageError for what cannot be read.
     """
-    rules = source_rules(keep=_FOR_BACKENDS)
+    own = without.resolve() if without is not None else None
 
     def walk(directory: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[TreeFile]:
-        note(directory)
-        for item in sorted(os.scandir(directory), key=lambda item: os.fsencode(item.name)):
+        if within is None:
+            note(directory)
+        items = sorted(os.scandir(directory), key=lambda item: os.fsencode(item.name))
+        if prefix and any(_marks(item) for item in items):
+            return
+        for item in items:
             path, relative = Path(item.path), prefix + item.name
             real = Path(os.path.realpath(path)) if item.is_symlink() else above[-1] / item.name
-            if real in above or not real.is_relative_to(above[0]):
+            if item.name in _TOOLS or real in above or real == own or not real.is_relative_to(above[0]):
                 continue
-            if real.is_dir() and rules.takes(f"{relative}/"):
-                yield from walk(path, f"{relative}/", (*above, real))
-            elif real.is_file() and rules.takes(relative):
-                note(path)
+            if real.is_dir():
+                if not _METADATA.fullmatch(relative):
+                    yield from walk(path, f"{relative}/", (*above, real))
+            elif real.is_file():
+                if within is None:
+                    note(path)
                 yield relative, 0o755 if real.stat().st_mode & 0o100 else 0o644, path.read_bytes()
 
     real = folder.resolve()
@@ -101,51 +117,38 @@ def read_folder(folder: Path, *, within: Path | None = None) -> Iterator[TreeFil
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
-def folder_digest(folder: Path) -> str:
-    """sha256 over path, mode and content of every file of a folder, hex."""
-    digest = hashlib.sha256()
-    for path, mode, content in read_folder(folder):
-        digest.update(f"{mode:o} {hashlib.sha256(content).hexdigest()} {path}\0".encode())
+def _marks(item: os.DirEntry[str]) -> bool:
+    """Whether an entry makes its folder a virtual environment or a cache."""
+    beginning = _MARKS.get(item.name)
+    return beginning is not None and item.is_file() and Path(item.path).read_bytes().startswith(beginning)
+
+
+def ignore_file(folder: Path) -> bytes:
+    """The .gitignore that holds for a folder without one of its own, as build backends look for it: the nearest above
+    it in its repository; empty where there is none."""
+    if (folder / _GITIGNORE).is_file() or (folder / ".git").exists():
+        return b""
+    for above in folder.resolve().parents:
+        note(above / _GITIGNORE)
+        if (above / _GITIGNORE).is_file():
+            return (above / _GITIGNORE).read_bytes()
+        if (above / ".git").exists():
+            break
+    return b""
+
+
+def folder_digest(folder: Path, *, without: Path | None = None) -> str:
+    """sha256 over path, mode and content of every file of a folder, and over what else decides on its wheel, hex."""
+    digest = hashlib.sha256(ignore_file(folder))
+    for path, mode, content in read_folder(folder, without=without):
+        digest.update(f"{mode:o} {hashlib.sha256(content).hexdigest()} {path}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _read_tree(pin: Pin, environ: Mapping[str, str]) -> tuple[TreeFile, ...]:
+def _read_tree(pin: Pin, environ: Mapping[str, str], *, without: Path | None) -> tuple[TreeFile, ...]:
     """The source tree of a pin that is built from a folder or a commit."""
     if pin.path is not None:
-        return tuple(read_folder(Path(pin.path)))
+        return tuple(read_folder(Path(pin.path), without=without))
     with tempfile.TemporaryDirectory(prefix="lambdabuild-") as checkout:
-
-        def git(*argv: str) -> subprocess.CompletedProcess[str]:
-            return _git(pin, ["git", "-C", checkout, *argv], environ)
-
-        steps = [
-            git("init", "--quiet"),
-            # A server need not give a commit by its id; then everything that it gives is fetched.
-            one
-            if (one := git("fetch", "--quiet", "--depth", "1", pin.url, str(pin.commit))).returncode == 0
-            else git("fetch", "--quiet", "--tags", pin.url, "+refs/heads/*:refs/remotes/origin/*"),
-            git("checkout", "--quiet", str(pin.commit)),
-            git("submodule", "--quiet", "update", "--init", "--recursive"),
-        ]
-        for step in steps:
-            if step.returncode != 0:
-                raise _git_failure(pin, step.stderr)
+        check_out(pin, Path(checkout), environ)
         return tuple(read_folder(Path(checkout), within=Path(checkout)))
-
-
-def _git(pin: Pin, argv: list[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run git without letting it ask for a password."""
-    environ = {name: value for name, value in environ.items() if name not in _OF_ANOTHER_REPOSITORY}
-    environ["GIT_TERMINAL_PROMPT"] = "0"
-    try:
-        return subprocess.run(argv, env=environ, capture_output=True, text=True, errors="replace", check=False)
-    except FileNotFoundError as error:
-        raise MachineError(f"{pin.name} lies in a git repository, and there is no git", hint="install git") from error
-
-
-def _git_failure(pin: Pin, stderr: str) -> BuildError:
-    host = urlsplit(pin.url).hostname or "the repository"
-    return BuildError(
-        f"{pin}: commit {pin.commit} cannot be had from {host}:\n  " + redacted(stderr.strip()).replace("\n", "\n  "),
-        hint="check that the repository still has the commit, and that git can reach it",
-    )

@@ -62,7 +62,7 @@ def run_build(
     environ = environment()
     order = replace(_order(options, project, config, plan, environ), split=split != "no")
     bound = read_bound(environ)
-    machines = _machines(options, project, config, console, environ)
+    machines = _machines(options, project, config, console, environ, output=order.output)
     try:
         if split == "propose":
             console.proposed(propose_split(order, machines))
@@ -108,7 +108,7 @@ def run_verify(
         output=find_output(output, folder, config), names=names, timeout=timeout or TIMEOUT, to_order=to_order
     )
     try:
-        machines = _machines(BuildOptions(), folder, config, console, environ)
+        machines = _machines(BuildOptions(), folder, config, console, environ, output=asked.output)
         verification, findings = verify_standing(asked, machines)
         console.verified(verification, findings)
     finally:
@@ -158,17 +158,32 @@ def _order(
 
 
 def _machines(
-    options: BuildOptions, project: Path, config: ProjectConfig, console: Console, environ: Mapping[str, str]
+    options: BuildOptions,
+    project: Path,
+    config: ProjectConfig,
+    console: Console,
+    environ: Mapping[str, str],
+    *,
+    output: Path,
 ) -> Machines:
     credentials = partial(read_credentials, environ, project=project, home=home())
     environ = relevant(environ, read_settings(environ, project=project, home=home()))
     binary = uv.find_binary()
     cache = Cache(default_root(environ, home=home(), platform=sys.platform), notice=console.notice)
     version = read_version(binary, environ=environ, cache=cache)
-    host = partial(_host_builder, binary, environ, cache, credentials)
+    host = partial(_host_builder, binary, environ, cache, credentials, output)
     image = _image(environ, config)
     engine = lru_cache(maxsize=1)(partial(_engine, image, environ))
-    docker = partial(_docker_builder, engine, binary, version, environ, scratch=cache.scratch, credentials=credentials)
+    docker = partial(
+        _docker_builder,
+        engine,
+        binary,
+        version,
+        environ,
+        scratch=cache.scratch,
+        credentials=credentials,
+        output=output,
+    )
     auto = partial(
         AutoBuilder, docker=docker, place=place_of(image, environ), notice=partial(console.notice, code="host-builder")
     )
@@ -187,6 +202,7 @@ def _machines(
             runtimes=configfile.read_runtimes(),
             cache=cache,
             upgrade=options.upgrade,
+            output=output,
             asking=builder.make_ready,
         ),
         builder=builder,
@@ -225,11 +241,11 @@ def _sandboxes(engine: Callable[[], Engine], listen: Listener) -> Sandboxes:
 
 
 def _host_builder(
-    binary: Path, environ: Mapping[str, str], cache: Cache, credentials: Callable[[], Credentials]
+    binary: Path, environ: Mapping[str, str], cache: Cache, credentials: Callable[[], Credentials], output: Path
 ) -> Builder:
     from lambdabuild.builders.host import HostBuilder  # with all that fetches and builds: where nothing is new, unused
 
-    return HostBuilder(uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials)
+    return HostBuilder(uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials, output=output)
 
 
 def _docker_builder(
@@ -240,6 +256,7 @@ def _docker_builder(
     *,
     scratch: Callable[[], AbstractContextManager[Path]],
     credentials: Callable[[], Credentials],
+    output: Path,
 ) -> Builder:
     from lambdabuild.builders.docker import DockerBuilder
 
@@ -256,4 +273,5 @@ def _docker_builder(
         recipe=recipe,
         scratch=scratch,
         credentials=credentials,
+        output=output,
     )

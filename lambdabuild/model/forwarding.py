@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from lambdabuild.model.credentials import names_index
 
@@ -22,6 +23,11 @@ _PUBLIC = re.compile(
 )
 _SETTINGS = re.compile(r"UV_(?!CACHE_DIR$|\w*(USERNAME|PASSWORD|TOKEN)$)\w+")
 """uv's variables but for those of credentials, and where it keeps what it downloads."""
+_OF_ANOTHER_REPOSITORY = re.compile(
+    "GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX)"
+)
+"""Variables that git sets for its hooks."""
+_OF_OTHER_TOOLS = re.compile("(UV|PIP|POETRY|PDM|HATCH|FLIT|TWINE)_")
 _FROM_PIP = {
     "UV_DEFAULT_INDEX": ("PIP_INDEX_URL",),
     "UV_INDEX": ("PIP_EXTRA_INDEX_URL",),
@@ -68,6 +74,25 @@ def deciding_without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
         name: _without_userinfo(value)
         for name, value in environ.items()
         if _PUBLIC.fullmatch(name) or _SETTINGS.fullmatch(name)
+    }
+
+
+def for_git(environ: Mapping[str, str], url: str, *, protocols: Sequence[str]) -> dict[str, str]:
+    """The environment for git, which asks nobody for a password and speaks these protocols, of those that the caller
+    allows: with what it logs in with, and without what is given to uv, pip and others.
+
+    Which variables a credential helper reads is the user's choice, so only what is known to be another's is left out.
+    """
+    others = {name: value for name, value in environ.items() if not _OF_ANOTHER_REPOSITORY.fullmatch(name)}
+    host = urlsplit(url).hostname or ""
+    if not host.startswith("git-codecommit."):  # where git logs in with them
+        others = {name: value for name, value in others.items() if not name.startswith("AWS_")}
+    allowed = environ.get("GIT_ALLOW_PROTOCOL", "").split(":") if "GIT_ALLOW_PROTOCOL" in environ else protocols
+    spoken = ":".join(name for name in protocols if name in allowed)
+    return {
+        **{name: value for name, value in others.items() if not _OF_OTHER_TOOLS.match(name)},
+        "GIT_ALLOW_PROTOCOL": spoken,
+        "GIT_TERMINAL_PROMPT": "0",
     }
 
 

@@ -33,11 +33,15 @@ class Pin:
     """Where in the commit, folder or archive the distribution lies."""
     no_wheel: NoWheel | None = None
     """Why it is an sdist."""
+    file: str = ""
+    """The name of a file where neither its URL nor its path tells it."""
     size: int | None = field(default=None, compare=False)
     """Bytes of a file, as far as the lock tells."""
 
     @property
     def filename(self) -> str:
+        if self.file:
+            return self.file
         if self.path is not None:
             return PurePosixPath(self.path).name
         return unquote(urlsplit(self.url).path.rpartition("/")[2])

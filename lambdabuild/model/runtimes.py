@@ -49,7 +49,7 @@ def choose_runtime(
     Raises UsageError when Lambda has no such runtime or the project's requires-python excludes it.
     """
     allowed = SpecifierSet(requires_python or "")
-    fitting = [runtime for runtime in runtimes if _allows(allowed, runtime)]
+    fitting = [runtime for runtime in runtimes if allows(allowed, runtime)]
     if asked is None and version_file is not None and find_runtime(fitting, version_file) is not None:
         asked = version_file
     if asked is None:
@@ -86,7 +86,7 @@ def check_lifecycle(runtime: Runtime, today: date) -> list[Finding]:
     return [Finding(severity="warning", code=code, message=message, hint=_LIFECYCLE)]
 
 
-def _allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:
+def allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:
     """Whether some patch release of the runtime's Python is allowed; Lambda runs the newest ones."""
     return any(requires_python.contains(f"{runtime.python}.{patch}") for patch in range(_NEWEST_PATCH))
 

@@ -6,17 +6,42 @@ Apart from ``requirements``, because a selection that was made before needs none
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
-from packaging.tags import Tag
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+)
+from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from lambdabuild.errors import BuildError, PolicyError
+from lambdabuild.model.lockvalues import (
+    check_commit,
+    check_file_url,
+    check_filename,
+    check_repository,
+    check_sha256,
+    check_subdirectory,
+)
 from lambdabuild.model.requirements import Pin
+from lambdabuild.model.runtimes import allows
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.model.wheels import NoWheel, find_needed_glibc, runtimes_that_take, tags_of, wheel_tags
+
+_Source: TypeAlias = PackageVcs | PackageDirectory | PackageArchive | PackageSdist | PackageWheel
+
+_NONE = {"sha256": ""}
+"""Hashes of an sdist that is not there."""
 
 
 class NoUsableWheel(BuildError):
@@ -37,43 +62,66 @@ class NoUsableWheel(BuildError):
 
 
 def select_pins(document: Mapping[str, Any], target: Target, runtimes: Iterable[Runtime]) -> tuple[Pin, ...]:
-    """The pins of a parsed ``pylock.toml`` (PEP 751) that the target needs, by name.
+    """The pins of a parsed ``pylock.toml`` (PEP 751) that the target needs, by name, with the lock's default groups.
 
     A distribution without a usable wheel is pinned to its sdist, unless its wheels fail for their glibc alone:
     compiling what upstream stopped building for that glibc seldom works, and never quickly.
     Raises NoUsableWheel with every distribution that cannot be had for the target, BuildError for a lock that
-    cannot be read.
+    cannot be read, is not for the target, or gives what no command may be given.
     """
     try:
         lock = Pylock.from_dict(document)
+        _check_python(lock.requires_python, target, "the lock")
+        selectable = [_selectable(package) for package in lock.packages]
+        written = {id(one): package for one, package in zip(selectable, lock.packages, strict=True)}
+        selected = list(
+            replace(lock, requires_python=None, packages=selectable).select(
+                environment=cast(Any, target.marker_environment), tags=wheel_tags(target)
+            )
+        )
     except PylockValidationError as error:
         raise BuildError(f"this is not a lock that lambdabuild can read: {error}") from error
-    ranks = {tag: rank for rank, tag in enumerate(wheel_tags(target))}
+    except PylockSelectError as error:
+        raise BuildError(f"this lock is not for {target}: {error}") from error
     runtimes = tuple(runtimes)
-    environment: Any = {**target.marker_environment, "extras": frozenset(), "dependency_groups": frozenset()}
-    choices = [
-        _choose(package, target, ranks, runtimes)
-        for package in lock.packages
-        if package.marker is None or package.marker.evaluate(environment, context="lock_file")
-    ]
+    choices = [_choose(written[id(package)], source, target, runtimes) for package, source in selected]
     refused = [choice for choice in choices if isinstance(choice, NoWheel)]
     if refused:
         raise NoUsableWheel(refused)
     return tuple(sorted((choice for choice in choices if isinstance(choice, Pin)), key=lambda pin: pin.name))
 
 
-def _choose(package: Package, target: Target, ranks: Mapping[Tag, int], runtimes: Sequence[Runtime]) -> Pin | NoWheel:
-    if package.vcs is not None or package.directory is not None:
-        return _source(package)
-    wheels, sdist = _files(package)
-    ranked = [
-        (rank, wheel)
-        for wheel in wheels
-        if (rank := min((ranks[tag] for tag in tags_of(wheel.filename) if tag in ranks), default=None)) is not None
-    ]
-    if ranked:
-        wheel = min(ranked, key=lambda pair: (pair[0], pair[1].filename))[1]
-        return _file(package, "wheel", wheel)
+def _check_python(requires: SpecifierSet | None, target: Target, what: str) -> None:
+    """PEP 751 asks for this check; which patch release the runtime has is not known, only that it is a new one."""
+    if requires is not None and not allows(requires, target.runtime):
+        raise BuildError(f"{what} is for Python {requires}, and {target.runtime.name} is none of these")
+
+
+def _selectable(package: Package) -> Package:
+    """The package in a form of which something is selected, so that all that is wrong with a lock is told at once.
+
+    Of wheels that fit equally well the first is selected: that with the highest build number, as installers do. What
+    has no wheel that fits has an sdist, if need be one of which nothing is told.
+    """
+    if not package.wheels:
+        return replace(package, requires_python=None)
+    wheels = sorted(package.wheels, key=lambda wheel: wheel.filename)
+    wheels.sort(key=lambda wheel: parse_wheel_filename(wheel.filename)[2], reverse=True)
+    return replace(package, requires_python=None, wheels=wheels, sdist=package.sdist or PackageSdist(hashes=_NONE))
+
+
+def _choose(package: Package, source: _Source, target: Target, runtimes: Sequence[Runtime]) -> Pin | NoWheel:
+    _check_python(package.requires_python, target, package.name)
+    if isinstance(source, PackageDirectory):
+        return _folder(package, source)
+    if isinstance(source, PackageVcs):
+        return _commit(package, source)
+    wheels: Sequence[PackageWheel] = package.wheels or ()
+    file = _archived(source) if isinstance(source, PackageArchive) else source
+    if isinstance(file, PackageWheel):
+        if isinstance(source, PackageWheel) or not tags_of(file.filename).isdisjoint(wheel_tags(target)):
+            return _file(package, "wheel", file)
+        wheels = (file,)
     filenames = tuple(wheel.filename for wheel in wheels)
     no_wheel = NoWheel(
         name=package.name,
@@ -83,66 +131,66 @@ def _choose(package: Package, target: Target, ranks: Mapping[Tag, int], runtimes
         needed_glibc=find_needed_glibc(filenames, target),
         usable_by=runtimes_that_take(filenames, runtimes, target.architecture),
     )
-    if no_wheel.needed_glibc is not None or sdist is None:
+    if no_wheel.needed_glibc is not None or isinstance(file, PackageWheel) or file.hashes is _NONE:
         return no_wheel
-    return _file(package, "sdist", sdist, no_wheel)
+    return _file(package, "sdist", file, no_wheel)
 
 
-def _files(package: Package) -> tuple[Sequence[PackageWheel], PackageSdist | None]:
-    """The files of a distribution; a direct URL is one of either kind, by its name."""
-    archive = package.archive
-    if archive is None:
-        return package.wheels or (), package.sdist
-    if urlsplit(archive.url or archive.path or "").path.endswith(".whl"):
-        return (PackageWheel(url=archive.url, path=archive.path, hashes=archive.hashes),), None
-    return (), PackageSdist(url=archive.url, path=archive.path, hashes=archive.hashes)
+def _archived(archive: PackageArchive) -> PackageWheel | PackageSdist:
+    """A direct URL is one of either kind, by its name."""
+    kind = PackageWheel if urlsplit(archive.url or archive.path or "").path.endswith(".whl") else PackageSdist
+    return kind(url=archive.url, path=archive.path, size=archive.size, hashes=archive.hashes)
 
 
-def _source(package: Package) -> Pin:
-    """A distribution that is built from a folder or from a commit."""
-    version = str(package.version) if package.version is not None else None
-    folder = package.directory
-    if folder is not None:
-        return Pin(
-            name=package.name, version=version, kind="folder", path=folder.path, subdirectory=folder.subdirectory
-        )
-    vcs = package.vcs
-    if vcs is None or vcs.type != "git" or vcs.url is None:
+def _folder(package: Package, folder: PackageDirectory) -> Pin:
+    return Pin(
+        name=package.name,
+        version=str(package.version) if package.version is not None else None,
+        kind="folder",
+        path=folder.path,
+        subdirectory=check_subdirectory(folder.subdirectory, owner=package.name),
+    )
+
+
+def _commit(package: Package, vcs: PackageVcs) -> Pin:
+    if vcs.type != "git" or vcs.url is None:
         raise BuildError(
             f"{package.name}: the lock takes it from a repository that is not a git repository with a URL",
             hint="publish it to an index, or leave it out of what is packaged",
         )
     return Pin(
         name=package.name,
-        version=version,
+        version=str(package.version) if package.version is not None else None,
         kind="commit",
-        url=vcs.url,
-        commit=vcs.commit_id,
-        subdirectory=vcs.subdirectory,
+        url=check_repository(vcs.url, owner=package.name),
+        commit=check_commit(vcs.commit_id, owner=package.name),
+        subdirectory=check_subdirectory(vcs.subdirectory, owner=package.name),
     )
 
 
 def _file(
     package: Package, kind: Literal["wheel", "sdist"], file: PackageWheel | PackageSdist, why: NoWheel | None = None
 ) -> Pin:
+    filename = check_filename(file.filename, owner=package.name)
     sha256 = file.hashes.get("sha256")
     if sha256 is None:
         raise PolicyError(
-            f"{package.name} {package.version}: the lock gives no sha256 for {file.filename}, so it cannot be checked",
+            f"{package.name} {package.version}: the lock gives no sha256 for {filename}, so it cannot be checked",
             hint=f"uv lock --refresh-package {package.name}",
         )
     subdirectory = package.archive.subdirectory if package.archive is not None else None
-    return Pin(
+    pin = Pin(
         name=package.name,
-        version=_version(package, file.filename),
+        version=_version(package, filename),
         kind=kind,
-        url=file.url or "",
+        url=check_file_url(file.url, owner=package.name) if file.url else "",
         path=None if file.url else file.path,
-        sha256=sha256,
-        subdirectory=subdirectory,
+        sha256=check_sha256(sha256, owner=package.name),
+        subdirectory=check_subdirectory(subdirectory, owner=package.name),
         no_wheel=why,
         size=file.size,
     )
+    return pin if pin.filename == filename else replace(pin, file=filename)
 
 
 def _version(package: Package, filename: str) -> str | None:

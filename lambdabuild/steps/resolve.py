@@ -11,7 +11,7 @@ from pathlib import Path
 from lambdabuild import configfile, uv
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, PolicyError, UsageError
-from lambdabuild.ledger import note
+from lambdabuild.ledger import note, renew
 from lambdabuild.lockinputs import file_digest, lock_inputs, settings_inputs
 from lambdabuild.model.credentials import Grant, grants_in, signed, without_userinfo
 from lambdabuild.model.forwarding import deciding_without_credentials
@@ -44,6 +44,8 @@ class Resolver:
     cache: Cache
     upgrade: bool
     """Resolve requirements that are not pinned anew, though they did not change."""
+    output: Path | None = None
+    """Where builds put what they make: no part of any folder that a distribution is built from."""
     asking: Callable[[], None] = lambda: None
     """Called before uv is asked what the cache does not tell: what it answers may have to be installed."""
 
@@ -52,6 +54,9 @@ class Resolver:
         done = uv.run(self.binary, uv.lock_command(), cwd=self.project, environ=self.environ)
         if done.returncode != 0:
             raise uv.failure("uv lock", done.stderr)
+        for folder in (self.project, *self.project.parents):
+            renew(folder)
+            renew(folder / configfile.LOCK)
 
     def resolve(self, needs: Needs, target: Target, *, owner: str) -> Resolution:
         """The pins of needs for a target; ``owner`` is whose they are, for messages: ``functions.api``.
@@ -74,7 +79,7 @@ class Resolver:
             newest = {name: version for name in error.names if (version := self._find_newest(name, target))}
             raise NoUsableWheel(error.refused, newest=newest) from None
         grants = self._grants(needs)
-        pins = tuple(_located(_signed(pin, grants), base) for pin in pins)
+        pins = tuple(self._located(_signed(pin, grants), base) for pin in pins)
         return Resolution(pins=pins, direct=tuple(self._direct(needs)))
 
     def _lock_text(self, needs: Needs, target: Target, owner: str) -> tuple[str, Path]:
@@ -144,7 +149,7 @@ class Resolver:
         folders = (self.project / package["directory"]["path"] for package in packages if "directory" in package)
         archives = [package["archive"] for package in packages if "archive" in package]
         files = (self.project / archive["path"] for archive in archives if "path" in archive)
-        digests = [*map(_folder_digest, folders), *map(file_digest, files)]
+        digests = [*map(self._folder_digest, folders), *map(file_digest, files)]
         return f"# {' '.join(digests)}\n"
 
     def _grants(self, needs: Needs) -> tuple[Grant, ...]:
@@ -200,27 +205,28 @@ class Resolver:
         version = done.stdout.strip().partition("==")[2].partition(" ")[0]
         return version or None if done.returncode == 0 else None
 
+    def _located(self, pin: Pin, base: Path) -> Pin:
+        """The pin with an absolute path, and for a folder with the digest of what is in it."""
+        if pin.path is None:
+            return pin
+        path = (base / pin.path).resolve()
+        note(path)
+        if not path.exists():
+            raise UsageError(f"{pin}: {path} does not exist", hint="the lock names it; lock again after moving things")
+        if not (path.is_dir() if pin.kind == "folder" else path.is_file()):
+            expected = "a folder" if pin.kind == "folder" else "a file"
+            raise UsageError(f"{pin}: the lock gives {path} as {expected}, and it is none", hint="lock again")
+        return replace(pin, path=str(path), sha256=pin.sha256 or self._folder_digest(path))
+
+    def _folder_digest(self, path: Path) -> str:
+        from lambdabuild.builders.trees import folder_digest  # with what fetches and builds, for who has such folders
+
+        return folder_digest(path, without=self.output)
+
 
 def _signed(pin: Pin, grants: Sequence[Grant]) -> Pin:
     """The pin of a file with the login that these give for its place."""
     return replace(pin, url=signed(pin.url, grants)) if pin.kind in ("wheel", "sdist") and pin.url else pin
-
-
-def _located(pin: Pin, base: Path) -> Pin:
-    """The pin with an absolute path, and for a folder with the digest of what is in it."""
-    if pin.path is None:
-        return pin
-    path = (base / pin.path).resolve()
-    note(path)
-    if not path.exists():
-        raise UsageError(f"{pin}: {path} does not exist", hint="the lock names it; lock again after moving things")
-    return replace(pin, path=str(path), sha256=pin.sha256 or _folder_digest(path))
-
-
-def _folder_digest(path: Path) -> str:
-    from lambdabuild.builders.trees import folder_digest  # with what fetches and builds, for who has such folders
-
-    return folder_digest(path)
 
 
 def _closure(path: Path, above: tuple[Path, ...] = (), *, constraints: bool = True) -> Iterator[Path]:

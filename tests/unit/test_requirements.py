@@ -256,6 +256,130 @@ def test_what_markers_leave_out_is_not_looked_at() -> None:
     assert select(elsewhere, target=PY313) == ()
 
 
+def lock(*packages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"lock-version": "1.0", "created-by": "pdm", "packages": list(packages), **more}
+
+
+def test_default_groups() -> None:
+    """PDM writes a project's own dependencies so."""
+    own = pure("own", marker='"default" in dependency_groups')
+    dev = pure("dev", marker='"dev" in dependency_groups')
+    groups = {"dependency-groups": ["default", "dev"], "default-groups": ["default"]}
+    assert [str(pin) for pin in select_pins(lock(own, dev, **groups), PY313, RUNTIMES)] == ["own 1.0"]
+    del groups["default-groups"]
+    assert select_pins(lock(own, dev, **groups), PY313, RUNTIMES) == ()
+
+
+def test_the_highest_build_of_a_wheel() -> None:
+    names = ["demo-1.0-2-py3-none-any.whl", "demo-1.0-10-py3-none-any.whl", "demo-1.0-py3-none-any.whl"]
+    assert chosen(*names, target=PY313) == chosen(*reversed(names), target=PY313) == names[1]
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (lock(**{"requires-python": ">=3.14"}), "the lock is for Python >=3.14, and python3.13 is none of these"),
+        (lock(pure("a") | {"requires-python": "<3.13"}), "a is for Python <3.13, and python3.13 is none of these"),
+        (
+            lock(environments=["sys_platform == 'win32'"]),
+            "this lock is not for python3.13 x86_64: Provided environment does not satisfy any of the environments "
+            "specified in the lock file",
+        ),
+        (
+            lock(pure("a"), pure("a", "2.0")),
+            "this lock is not for python3.13 x86_64: Multiple packages with the name 'a' are selected at packages[1] "
+            "and packages[0]",
+        ),
+    ],
+)
+def test_a_lock_for_others(document: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        select_pins(document, PY313, RUNTIMES)
+    assert str(caught.value) == problem
+
+
+def test_a_lock_for_newer_patch_releases() -> None:
+    """The runtime has a new one."""
+    document = lock(pure("a") | {"requires-python": ">=3.13.2"}, **{"requires-python": ">=3.13.4"})
+    assert [str(pin) for pin in select_pins(document, PY313, RUNTIMES)] == ["a 1.0"]
+
+
+GIT = {"type": "git", "url": "https://git.example/demo", "commit-id": COMMIT}
+HINT = "if no tool of yours wrote this, do not use the lock; otherwise lock again"
+ADDRESS = "expected a URL that begins with https://, http:// or file://"
+FOLDER = "expected a folder below the top of the source tree"
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (
+            {"vcs": GIT | {"url": "--upload-pack=touch owned;"}},
+            'the lock gives "--upload-pack=touch owned;" as the address of a repository; expected a URL that begins '
+            "with https://, http://, ssh://, git:// or file://",
+        ),
+        (
+            {"vcs": GIT | {"commit-id": "--orphan"}},
+            'the lock gives "--orphan" as a commit; expected its full id, 40 or 64 hexadecimal digits',
+        ),
+        ({"vcs": GIT | {"subdirectory": "../../etc"}}, f'the lock gives "../../etc" as a subdirectory; {FOLDER}'),
+        ({"directory": {"path": "a", "subdirectory": "/etc"}}, f'the lock gives "/etc" as a subdirectory; {FOLDER}'),
+        (
+            {"archive": file("demo-1.0.tar.gz", subdirectory="a&egg=b")},
+            f'the lock gives "a&egg=b" as a subdirectory; {FOLDER}',
+        ),
+        (
+            {"archive": {"url": "ftp://files.example/demo-1.0.tar.gz", "hashes": {"sha256": SHA256}}},
+            f'the lock gives "ftp://files.example/demo-1.0.tar.gz" as the address of a file; {ADDRESS}',
+        ),
+        (
+            {"archive": {"url": "https://me:pw@files.example/a b/demo-1.0.tar.gz", "hashes": {"sha256": SHA256}}},
+            f'the lock gives "https://files.example/a b/demo-1.0.tar.gz" as the address of a file; {ADDRESS}',
+        ),
+        (
+            {"archive": {"url": f"{URL}/..%2F..%2Fdemo-1.0.tar.gz", "hashes": {"sha256": SHA256}}},
+            'the lock gives "../../demo-1.0.tar.gz" as the name of a file; expected a name like demo-1.0.tar.gz',
+        ),
+        (
+            {"archive": {"path": "wheels/-rdemo.tar.gz", "hashes": {"sha256": SHA256}}},
+            'the lock gives "-rdemo.tar.gz" as the name of a file; expected a name like demo-1.0.tar.gz',
+        ),
+        (
+            {"archive": file("demo-1.0.tar.gz", hashes={"sha256": "../x"})},
+            'the lock gives "../x" as a sha256; expected 64 hexadecimal digits',
+        ),
+    ],
+)
+def test_what_a_lock_gives_is_data(source: dict[str, Any], problem: str) -> None:
+    with pytest.raises(BuildError) as caught:
+        one(source)
+    assert str(caught.value) == f"demo: {problem}\n  hint: {HINT}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://git.example/demo.git",
+        "ssh://git@git.example:2222/demo",
+        "git@git.example:group/demo.git",
+        "file:///repositories/demo",
+        "git://git.example/demo",
+    ],
+)
+def test_addresses_of_repositories(url: str) -> None:
+    assert one({"vcs": GIT | {"url": url}}).url == url
+
+
+def test_digits_may_be_large() -> None:
+    assert one({"vcs": GIT | {"commit-id": COMMIT.upper()}}).commit == COMMIT
+    assert one({"archive": file("demo-1.0.tar.gz", hashes={"sha256": SHA256.upper()})}).sha256 == SHA256
+
+
+def test_a_file_whose_address_does_not_name_it() -> None:
+    wheel = {"name": "demo-1.0-py3-none-any.whl", "url": f"{URL}/5e/5e5e", "hashes": {"sha256": SHA256}}
+    assert one({"version": "1.0", "wheels": [wheel]}).filename == "demo-1.0-py3-none-any.whl"
+
+
 @pytest.mark.parametrize(("marker", "needed"), [("'fast' in extras", 0), ("'dev' not in dependency_groups", 1)])
 def test_markers_of_a_lock_file(marker: str, needed: int) -> None:
     assert len(select(pure("a", marker=marker), target=PY313)) == needed

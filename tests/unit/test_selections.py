@@ -31,7 +31,10 @@ def lock(
 
 SDIST = f'sdist = {{ url = "https://files.example.com/greet-1.0.tar.gz", hashes = {{ sha256 = "{SHA256}" }} }}\n'
 FOLDER = '[[packages]]\nname = "own"\ndirectory = { path = "own", subdirectory = "lib" }\n'
-COMMIT = '[[packages]]\nname = "git"\nvcs = { type = "git", url = "https://example.com/git", commit-id = "abc" }\n'
+COMMIT = (
+    '[[packages]]\nname = "git"\nvcs = { type = "git", url = "https://example.com/git", '
+    'commit-id = "abababababababababababababababababababab" }\n'
+)
 
 
 @pytest.fixture

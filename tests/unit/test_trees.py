@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -20,11 +21,16 @@ from lambdabuild.builders.trees import (
     read_folder,
 )
 from lambdabuild.errors import BuildError, MachineError, PolicyError
+from lambdabuild.ledger import recording
 from lambdabuild.model.requirements import Pin
 from tests.samples import pin
 from tests.unprivileged import public_folder, run_unprivileged
 
 SEARCH = "/usr/local/bin:/usr/bin:/bin"
+
+
+ABOVE = (".gitignore", 0o644, b"")
+"""What ends the search of build backends for an ignore file."""
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -55,14 +61,59 @@ def test_files_come_in_the_order_of_their_bytes_with_normal_modes(tmp_path: Path
     ]
 
 
+TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# a cache\n"
+
+
 def test_version_control_caches_and_environments_are_left_out(tmp_path: Path) -> None:
-    left_out = [".git/config", ".hg/a", ".venv/bin/python", "venv/a", "pkg/__pycache__/a.pyc", "pkg/a.pyc"]
-    left_out += [".env", "node_modules/a", ".mypy_cache/a", "shop.egg-info/PKG-INFO", ".DS_Store"]
+    left_out = {".git/config": "", ".hg/a": "", "sub/.git": "gitdir: ../.git", "pkg/__pycache__/a.pyc": ""}
+    left_out |= {".venv/pyvenv.cfg": "", ".venv/bin/python": "", "mine/pyvenv.cfg": "home = /usr/bin", "mine/a": ""}
+    left_out |= {".mypy_cache/CACHEDIR.TAG": TAG, ".mypy_cache/a": "", "deep/down/CACHEDIR.TAG": TAG}
+    left_out |= {"shop.egg-info/PKG-INFO": "", "src/shop.egg-info/SOURCES.txt": ""}
     taken = [".gitignore", ".github/a.yml", "pkg/.gitignore", "pkg/a.py", "pyproject.toml", "tests/test_a.py"]
-    for path in (*left_out, *taken):
+    taken += ["pkg/venv/a.py", "pkg/node_modules/a.js", "pkg/.env.defaults", ".env", "pkg/a.pyc", "pkg/CACHEDIR.TAG"]
+    taken += ["pkg/vendored.egg-info/PKG-INFO", ".DS_Store"]
+    for path, text in (left_out | dict.fromkeys(taken, "")).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text("")
+        (tmp_path / path).write_text(text)
     assert listed(tmp_path) == sorted(taken)
+
+
+def test_our_own_output_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, dist__lambda__layer_dot_zip="Z", dist__demo_dot_whl="W", a="A")
+    digest = folder_digest(tmp_path, without=tmp_path / "dist" / "lambda")
+    assert [path for path, _, _ in read_folder(tmp_path, without=tmp_path / "dist" / "lambda")] == [
+        "a",
+        "dist/demo.whl",
+    ]
+    write(tmp_path, dist__lambda__layer_dot_zip="Y")
+    assert folder_digest(tmp_path, without=tmp_path / "dist" / "lambda") == digest != folder_digest(tmp_path)
+    tree = build_input(pin(kind="folder", path=str(tmp_path)), {}, without=tmp_path / "dist" / "lambda")
+    assert [path for path, _, _ in tree.files] == [".gitignore", "tree/a", "tree/dist/demo.whl"]
+
+
+def test_what_a_folder_reads_is_noted_and_a_checkout_is_not(tmp_path: Path) -> None:
+    write(tmp_path, a="A", b__c="C")
+    with recording() as ledger:
+        list(read_folder(tmp_path, within=tmp_path))
+    assert ledger.take() == {}
+    with recording() as ledger:
+        list(read_folder(tmp_path))
+    assert sorted(ledger.take()) == [str(tmp_path / path) for path in (".", "a", "b", "b/c")]
+
+
+def test_the_ignore_file_above_a_folder_is_beside_its_copy(tmp_path: Path) -> None:
+    """As the backend finds it where the folder lies: the nearest, and none from above the repository."""
+    write(tmp_path, _dot_gitignore="of nobody\n")
+    repository = tmp_path / "repository"
+    member = write(repository / "members" / "one", a="A")
+    (repository / ".git").mkdir()
+    assert build_input(pin(kind="folder", path=str(member)), {}).files[0] == (".gitignore", 0o644, b"")
+    before = folder_digest(member)
+    write(repository, _dot_gitignore="*.so\n")
+    assert build_input(pin(kind="folder", path=str(member)), {}).files[0] == (".gitignore", 0o644, b"*.so\n")
+    assert folder_digest(member) != before
+    write(member, _dot_gitignore="*.o\n")
+    assert build_input(pin(kind="folder", path=str(member)), {}).files[0] == (".gitignore", 0o644, b"")
 
 
 def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
@@ -119,7 +170,9 @@ def test_the_digest_is_over_paths_modes_and_contents(tmp_path: Path) -> None:
     folder = write(tmp_path / "a", one="1", two="22")
     rows = "".join(f"644 {hashlib.sha256(data).hexdigest()} {path}\0" for path, data in (("one", b"1"), ("two", b"22")))
     assert folder_digest(folder) == hashlib.sha256(rows.encode()).hexdigest()
-    assert folder_digest(write(tmp_path / "elsewhere", two="22", one="1", _dot_venv__a="A")) == folder_digest(folder)
+    assert folder_digest(
+        write(tmp_path / "elsewhere", two="22", one="1", _dot_venv__pyvenv_dot_cfg="A")
+    ) == folder_digest(folder)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +204,7 @@ def test_a_time_does_not_change_the_digest(tmp_path: Path) -> None:
 
 def test_a_folder_to_build(tmp_path: Path) -> None:
     folder = write(tmp_path / "member", pyproject_dot_toml="P", python__a_dot_py="A")
-    files = (("tree/pyproject.toml", 0o644, b"P"), ("tree/python/a.py", 0o644, b"A"))
+    files = (ABOVE, ("tree/pyproject.toml", 0o644, b"P"), ("tree/python/a.py", 0o644, b"A"))
     member = pin(kind="folder", path=str(folder))
     assert build_input(member, {}) == BuildInput(files=files, path="tree")
     assert build_input(pin(kind="folder", path=str(folder), subdirectory="python"), {}).path == "tree/python"
@@ -225,7 +278,8 @@ class Repository:
 
     def read(self, commit: str, **environ: str) -> dict[str, bytes]:
         source = build_input(self.pin(commit), self.environ | environ)
-        return {path: content for path, _, content in source.files}
+        assert source.files[0] == ABOVE
+        return {path: content for path, _, content in source.files[1:]}
 
 
 @pytest.fixture
@@ -243,7 +297,7 @@ def test_the_tree_of_a_commit(repository: Repository) -> None:
         "tree/pyproject.toml": b"1",
     }
     below = build_input(repository.pin(first, subdirectory="pkg"), repository.environ)
-    assert (below.path, len(below.files)) == ("tree/pkg", 3)
+    assert (below.path, len(below.files)) == ("tree/pkg", 4)
 
 
 def test_modes_and_links_of_a_commit(repository: Repository) -> None:
@@ -253,6 +307,7 @@ def test_modes_and_links_of_a_commit(repository: Repository) -> None:
     (repository.folder / "folder").symlink_to("data")
     source = build_input(repository.pin(repository.commit()), repository.environ)
     assert source.files == (
+        ABOVE,
         ("tree/data/a", 0o644, b"A"),
         ("tree/folder/a", 0o644, b"A"),
         ("tree/link", 0o644, b"A"),
@@ -294,7 +349,100 @@ def test_submodules(repository: Repository, tmp_path: Path) -> None:
     inner.commit(b="B")
     repository.git("submodule", "--quiet", "add", inner.url, "vendored")
     commit = repository.commit(a="A")
-    assert repository.read(commit, GIT_ALLOW_PROTOCOL="file") == {"tree/a": b"A", "tree/vendored/b": b"B"}
+    tree = repository.read(commit, GIT_ALLOW_PROTOCOL="file")
+    assert sorted(tree) == ["tree/.gitmodules", "tree/a", "tree/vendored/b"]
+    assert tree["tree/vendored/b"] == b"B"
+
+
+def test_a_submodule_does_not_reach_into_this_machine(repository: Repository, tmp_path: Path) -> None:
+    inner = Repository(tmp_path / "inner")
+    inner.commit(b="B")
+    repository.git("submodule", "--quiet", "add", inner.url, "vendored")
+    error = refused(repository, repository.commit(a="A"))
+    assert "fatal: transport 'file' not allowed" in error.message
+
+
+@pytest.mark.parametrize("allowed", [None, "ext:file", ":", "https"])
+def test_a_submodule_does_not_run_a_command(repository: Repository, tmp_path: Path, allowed: str | None) -> None:
+    owned = tmp_path / "owned"
+    inner = Repository(tmp_path / "inner")
+    inner.commit(b="B")
+    repository.git("submodule", "--quiet", "add", inner.url, "vendored")
+    text = (repository.folder / ".gitmodules").read_text()
+    write(repository.folder, _dot_gitmodules=text.replace(inner.url, f"ext::sh -c 'touch% {owned}'"))
+    if allowed is not None:
+        repository.environ["GIT_ALLOW_PROTOCOL"] = allowed
+    refused(repository, repository.commit(a="A"))
+    assert not owned.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "--upload-pack=touch {owned};",
+        "-utouch {owned}",
+        "ext::sh -c 'touch% {owned}'",
+        "ssh://-oProxyCommand=touch%20{owned}/demo",
+        "fd::7/demo",
+        "{repository}",
+        "git+ssh://git@git.example/demo",
+        "https:///demo",
+        "https://git.example/demo\n--upload-pack=touch {owned}",
+        "-oProxyCommand=x@git.example:demo",
+        "git@git.example::demo",
+        "",
+    ],
+)
+def test_an_address_is_never_an_option_or_a_command(repository: Repository, tmp_path: Path, url: str) -> None:
+    commit, owned = repository.commit(a="A"), tmp_path / "owned"
+    repository.environ["GIT_ALLOW_PROTOCOL"] = "ext:fd:file:ssh:https"
+    address = url.format(owned=owned, repository=repository.folder)
+    error = refused(repository, commit, url=address)
+    assert str(error) == (
+        f"demo: the lock gives {json.dumps(address)} as the address of a repository; expected a URL that begins with "
+        "https://, http://, ssh://, git:// or file://\n"
+        "  hint: if no tool of yours wrote this, do not use the lock; otherwise lock again"
+    )
+    assert not owned.exists()
+
+
+@pytest.mark.parametrize("commit", ["--upload-pack=touch {owned}", "main", "HEAD", "../x", "0123456", "g" * 40, ""])
+def test_a_commit_is_its_full_id(repository: Repository, tmp_path: Path, commit: str) -> None:
+    repository.commit(a="A")
+    given = commit.format(owned=tmp_path / "owned")
+    assert refused(repository, given).message == (
+        f"demo: the lock gives {json.dumps(given)} as a commit; expected its full id, 40 or 64 hexadecimal digits"
+    )
+    assert not (tmp_path / "owned").exists()
+
+
+TELLING = """#!/bin/sh
+env >> "$0.env"
+exit 1
+"""
+
+
+def seen_by_git(repository: Repository, tmp_path: Path, url: str, **environ: str) -> list[str]:
+    program = write(tmp_path / "bin", git=TELLING) / "git"
+    program.chmod(0o755)
+    repository.environ |= {"PATH": f"{program.parent}:{SEARCH}", **environ}
+    refused(repository, "01" * 20, url=url)
+    return (tmp_path / "bin" / "git.env").read_text().splitlines()
+
+
+def test_git_gets_its_own_logins_and_no_others(repository: Repository, tmp_path: Path) -> None:
+    own = {"GITHUB_TOKEN": "t", "SSH_AUTH_SOCK": "/run/agent", "https_proxy": "http://me:pw@proxy.example"}
+    others = {"UV_INDEX_MINE_PASSWORD": "p", "PIP_INDEX_URL": "https://me:pw@x.example", "TWINE_PASSWORD": "p"}
+    others |= {"AWS_SECRET_ACCESS_KEY": "s", "POETRY_PYPI_TOKEN_X": "t"}
+    seen = seen_by_git(repository, tmp_path, "https://git.example/demo", **own, **others)
+    assert {name for name in own if f"{name}={own[name]}" in seen} == set(own)
+    assert [line for line in seen if line.partition("=")[0] in others] == []
+    assert "GIT_TERMINAL_PROMPT=0" in seen
+
+
+def test_the_repositories_of_aws_take_its_logins(repository: Repository, tmp_path: Path) -> None:
+    url = "https://git-codecommit.eu-west-1.amazonaws.com/v1/repos/demo"
+    assert "AWS_SECRET_ACCESS_KEY=s" in seen_by_git(repository, tmp_path, url, AWS_SECRET_ACCESS_KEY="s")
 
 
 def test_a_hook_of_another_repository(repository: Repository, tmp_path: Path) -> None:
@@ -333,7 +481,7 @@ def test_a_repository_that_is_gone(tmp_path: Path, repository: Repository) -> No
 
 
 REFUSING = """#!/bin/sh
-case "$*" in *fetch*) printf 'fatal: no %s\\nreally\\n' "$6" >&2; exit 128;; esac
+case "$*" in *fetch*) printf 'fatal: no %s\\nreally\\n' "$7" >&2; exit 128;; esac
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,21 +28,22 @@ def test_export_command() -> None:
     )
     assert uv.export_command(Locked()) == plain
     some = Locked(package="member", extras=("a", "b"), groups=("c",))
-    assert uv.export_command(some) == (*plain, "--package", "member", "--extra", "a", "--extra", "b", "--group", "c")
-    assert uv.export_command(Locked(only_groups=("d", "e"))) == (*plain, "--only-group", "d", "--only-group", "e")
+    assert uv.export_command(some) == (*plain, "--package=member", "--extra=a", "--extra=b", "--group=c")
+    assert uv.export_command(Locked(only_groups=("d", "e"))) == (*plain, "--only-group=d", "--only-group=e")
 
 
 def test_export_script_command() -> None:
     assert uv.export_script_command("jobs/nightly.py") == (
-        *("export", "--script", "jobs/nightly.py", "--locked", "--format", "pylock.toml"),
+        *("export", "--script=jobs/nightly.py", "--locked", "--format", "pylock.toml"),
         *("--no-header", "--no-python-downloads"),
     )
 
 
 def test_compile_command() -> None:
     assert uv.compile_command("requirements.txt", target("3.13", "arm64")) == (
-        *("pip", "compile", "requirements.txt", "--format", "pylock.toml", "--no-header", "--quiet"),
+        *("pip", "compile", "--format", "pylock.toml", "--no-header", "--quiet"),
         *("--python-version", "3.13", "--python-platform", "aarch64-manylinux_2_34", "--no-python-downloads"),
+        *("--", "requirements.txt"),
     )
 
 
@@ -70,20 +72,24 @@ def test_install_command(python: str, architecture: str, platform: str) -> None:
 
 def test_build_command() -> None:
     assert uv.build_command("demo-1.0.tar.gz", "out", python="/bin/python") == (
-        *("pip", "install", "demo-1.0.tar.gz", "--target", "out", "--python", "/bin/python", "--no-sources"),
+        *("pip", "install", "--target", "out", "--python", "/bin/python", "--no-sources"),
         *("--no-deps", "--no-installer-metadata", "--no-compile-bytecode", "--no-python-downloads", "--no-progress"),
+        *("--", "demo-1.0.tar.gz"),
     )
+    judged = uv.build_command("./demo", "out", python="/bin/python", judged_for="3.11")
+    assert judged[-6:] == ("--python-version", "3.11", "--no-python-downloads", "--no-progress", "--", "./demo")
 
 
 def test_newest_command() -> None:
     assert uv.newest_command("pyarrow", target("3.11")) == (
-        *("pip", "compile", "-", "--no-deps", "--only-binary", "pyarrow", "--no-header", "--no-annotate", "--quiet"),
+        *("pip", "compile", "-", "--no-deps", "--only-binary=pyarrow", "--no-header", "--no-annotate", "--quiet"),
         *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_17", "--no-python-downloads"),
     )
 
 
 def test_a_lock_of_selected_wheels() -> None:
     odd = pin("odd", "1.0+local", url='https://me:secret@files.example/odd"\\é.whl', sha256="00" * 32)
+    odd = replace(odd, file="odd-\x7f😀.whl")
     local = pin("local", url="", path="/my/wheels/local-1.0-py3-none-any.whl")
     assert tomli.loads(uv.format_pylock([pin("demo", "2.0"), odd, local], folder="files-0")) == {
         "lock-version": "1.0",
@@ -102,7 +108,13 @@ def test_a_lock_of_selected_wheels() -> None:
             {
                 "name": "odd",
                 "version": "1.0+local",
-                "wheels": [{"url": 'https://files.example/odd"\\é.whl', "hashes": {"sha256": "00" * 32}}],
+                "wheels": [
+                    {
+                        "name": "odd-\x7f😀.whl",
+                        "url": 'https://files.example/odd"\\é.whl',
+                        "hashes": {"sha256": "00" * 32},
+                    }
+                ],
             },
             {
                 "name": "local",
