@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import importlib.resources
 import re
@@ -139,6 +140,18 @@ def read_text(path: Path) -> str:
         return _read_bytes(path).decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 (byte {error.start})") from None
+
+
+def read_requirements(path: Path) -> str:
+    """A requirements file: UTF-8, or what its byte order mark says, as Windows PowerShell writes."""
+    data = _read_bytes(path)
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if data.startswith(mark):
+            try:
+                return data.removeprefix(mark).decode(encoding)
+            except UnicodeDecodeError as error:
+                raise UsageError(f"{path}: not {encoding.upper()} (byte {error.start + len(mark)})") from None
+    return read_text(path)
 
 
 def read_toml(path: Path) -> Mapping[str, Any]:

@@ -59,12 +59,28 @@ def export_script_command(script: str) -> tuple[str, ...]:
     )
 
 
-def compile_command(file: str, target: Target) -> tuple[str, ...]:
-    """Resolve requirements, or the block of a script, for one target alone, into a pylock.toml; ``-`` is stdin."""
+def compile_command(
+    file: str, target: Target, *, binaries: Sequence[str] = (), refresh: bool = False
+) -> tuple[str, ...]:
+    """Resolve requirements, or the block of a script, for one target alone, into a pylock.toml; ``-`` is stdin.
+
+    Of what ``binaries`` names only versions with a wheel for the target are chosen; with ``refresh`` no index is taken
+    to be what it was.
+    """
     return (
         *("pip", "compile", "--format", "pylock.toml", "--no-header", "--quiet"),
         *("--python-version", target.runtime.python, "--python-platform", target.uv_platform),
+        *(f"--only-binary={name}" for name in binaries),
+        *(("--refresh",) if refresh else ()),
         *("--no-python-downloads", "--", file),
+    )
+
+
+def list_command(target: Target) -> tuple[str, ...]:
+    """Tell all files of requirements alone, for every platform, as a pylock.toml; the requirements come on stdin."""
+    return (
+        *("pip", "compile", "--universal", "--no-deps", "--format", "pylock.toml", "--no-header", "--quiet"),
+        *("--python-version", target.runtime.python, "--no-python-downloads", "--", "-"),
     )
 
 

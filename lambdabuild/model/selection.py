@@ -49,9 +49,12 @@ class NoUsableWheel(BuildError):
 
     code = "no-wheel"
 
-    def __init__(self, refused: Sequence[NoWheel], *, newest: Mapping[str, str] | None = None) -> None:
-        """``newest`` gives, by name, the last version that has a usable wheel, where that is known."""
-        ways = (_ways_out(no_wheel, (newest or {}).get(no_wheel.name)) for no_wheel in refused)
+    def __init__(
+        self, refused: Sequence[NoWheel], *, newest: Mapping[str, str] | None = None, narrowing: str = "uv add '{}'"
+    ) -> None:
+        """``newest`` gives, by name, the last version that has a usable wheel, where that is known; ``narrowing`` is
+        how a requirement is written where these come from."""
+        ways = (_ways_out(no_wheel, (newest or {}).get(no_wheel.name), narrowing) for no_wheel in refused)
         super().__init__("\n".join(map(str, refused)), hint="\n        ".join(way for way in ways if way) or None)
         self.refused = tuple(refused)
 
@@ -130,6 +133,7 @@ def _choose(package: Package, source: _Source, target: Target, runtimes: Sequenc
         wheels=filenames,
         needed_glibc=find_needed_glibc(filenames, target),
         usable_by=runtimes_that_take(filenames, runtimes, target.architecture),
+        no_binary=bool((package.tool or {}).get("lambdabuild", {}).get("no-binary")),
     )
     if no_wheel.needed_glibc is not None or isinstance(file, PackageWheel) or file.hashes is _NONE:
         return no_wheel
@@ -204,10 +208,11 @@ def _version(package: Package, filename: str) -> str | None:
         return None
 
 
-def _ways_out(no_wheel: NoWheel, newest: str | None) -> str | None:
+def _ways_out(no_wheel: NoWheel, newest: str | None, narrowing: str) -> str | None:
     ways = []
     if newest is not None:
-        ways.append(f"uv add '{no_wheel.name}<={newest}' (the newest with a wheel for {no_wheel.target})")
+        narrowed = narrowing.replace("{}", f"{no_wheel.name}<={newest}")
+        ways.append(f"{narrowed} (the newest with a wheel for {no_wheel.target})")
     elif no_wheel.needed_glibc is not None:
         ways.append(f"pin an older {no_wheel.name}")
     if no_wheel.newer_runtime is not None:

@@ -54,6 +54,8 @@ class NoWheel:
     """The lowest glibc that would do, when glibc is all that is wrong."""
     usable_by: tuple[Runtime, ...]
     """Runtimes that could use one of the wheels."""
+    no_binary: bool = False
+    """Whether it is to be built, though it may have wheels."""
 
     def __str__(self) -> str:
         runtime = self.target.runtime
@@ -65,6 +67,8 @@ class NoWheel:
             return f"{subject} needs glibc >= {_dotted(self.needed_glibc)}; {has}"
         if self.wheels:
             return f"{subject} has no wheel for {self.target}, only for others: {len(self.wheels)} of them"
+        if self.no_binary:
+            return f"{subject} is to be built from source: no-binary is set for it"
         return f"{subject} has no wheel at all, only a source distribution"
 
     @property

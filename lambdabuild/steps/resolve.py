@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lambdabuild import configfile, uv
+from lambdabuild.builders.secrets import read_settings
 from lambdabuild.cache import Cache
 from lambdabuild.errors import BuildError, PolicyError, UsageError
 from lambdabuild.ledger import note, renew
@@ -16,10 +18,14 @@ from lambdabuild.lockinputs import file_digest, lock_inputs, settings_inputs
 from lambdabuild.model.credentials import Grant, grants_in, signed, without_userinfo
 from lambdabuild.model.forwarding import deciding_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
-from lambdabuild.model.requirement_files import references, requirement_lines
+from lambdabuild.model.requirement_files import meaning_of, references, requirement_lines
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Runtime, Target
+from lambdabuild.requirementlock import Question, lock_requirements
 from lambdabuild.selections import select
+
+_FORMAT = 2
+"""Of kept resolutions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,7 @@ class Resolver:
             if not isinstance(error, NoUsableWheel):
                 raise BuildError(f"{origin}: {error.message}", hint=error.hint) from error
             newest = {name: version for name in error.names if (version := self._find_newest(name, target))}
-            raise NoUsableWheel(error.refused, newest=newest) from None
+            raise NoUsableWheel(error.refused, newest=newest, narrowing=_narrowing(needs)) from None
         grants = self._grants(needs)
         pins = tuple(self._located(_signed(pin, grants), base) for pin in pins)
         return Resolution(pins=pins, direct=tuple(self._direct(needs)))
@@ -93,12 +99,27 @@ class Resolver:
             path = self._existing(needs.file, f"{owner}.handler")
             if path.with_name(f"{path.name}.lock").exists():
                 return self._exported(uv.export_script_command(needs.file), script=path), self.project
-            return self._compiled(needs.file, None, [path], target, what=needs.file), self.project
+            block = configfile.read_script(path)
+            lines = sorted(map(str, block.get("dependencies", ())))
+            meant = json.dumps({**block, "dependencies": lines}, sort_keys=True, default=str)
+            question = Question(file=needs.file, stdin=None, target=target, what=needs.file, refresh=self.upgrade)
+            return self._compiled(question, [meant]), self.project
         if needs.file is not None:
-            files = list(_closure(self._existing(needs.file, f"{owner}.requirements")))
-            return self._compiled(needs.file, None, files, target, what=needs.file), self.project
-        what = f"{owner}.requirements"
-        return self._compiled("-", "\n".join(needs.lines), [], target, what=what), self.project
+            files = _closure(self._existing(needs.file, f"{owner}.requirements"))
+            meaning = meaning_of((configfile.read_requirements(path), constrains) for path, constrains in files)
+        else:
+            meaning = meaning_of([("\n".join(needs.lines), False)])
+        question = Question(
+            file=needs.file or "-",
+            stdin=None if needs.file is not None else "\n".join(needs.lines),
+            target=target,
+            what=needs.file or f"{owner}.requirements",
+            options=meaning.options,
+            built_from_source=meaning.built_from_source | self._built_from_source(),
+            refresh=self.upgrade,
+        )
+        inputs = [*meaning.options, "", *meaning.requirements, "", *meaning.constraints]
+        return self._compiled(question, inputs), self.project
 
     def _exported(self, argv: tuple[str, ...], *, script: Path | None = None) -> str:
         """What uv reads out of a lock, kept until the lock or what it is checked against changes."""
@@ -121,27 +142,31 @@ class Resolver:
         files = settings_inputs(self.project, self.environ)
         return hashlib.sha256("\0\0".join([*inputs, self.uv_version, settings, *files]).encode()).hexdigest()
 
-    def _compiled(self, file: str, stdin: str | None, files: Sequence[Path], target: Target, *, what: str) -> str:
-        """A resolution of requirements, kept until what went into it changes; ``what`` names them in messages."""
-        inputs = [
-            str(self.project),  # local paths are relative to it
-            *(f"{path.name}\0{configfile.read_text(path)}" for path in files),
-            stdin or "",
-            str(target),
-        ]
-        key = self._key(inputs)
+    def _compiled(self, question: Question, inputs: Sequence[str]) -> str:
+        """A resolution of requirements, kept until what they mean changes: ``inputs`` tells that."""
+        argv = uv.compile_command("-", question.target)  # wherever the requirements stand
+        key = self._key([f"format {_FORMAT}", str(self.project), *argv, *inputs])
         known = None if self.upgrade else self.cache.find_text("resolutions", key)
         if known is not None and known.startswith(self._stamp(known)):
             return known
-        argv = (*uv.compile_command(file, target), *(("--refresh",) if self.upgrade else ()))
         self.asking()
-        done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ, stdin=stdin)
-        if done.returncode != 0:
-            raise uv.failure(f"resolving {what}", done.stderr)
-        text = without_userinfo(done.stdout)
+        text = without_userinfo(lock_requirements(question, self._ask))
         text = self._stamp(text) + text
         self.cache.store_text("resolutions", key, text)
         return text
+
+    def _ask(self, argv: tuple[str, ...], stdin: str | None) -> uv.Completed:
+        return uv.run(self.binary, argv, cwd=self.project, environ=self.environ, stdin=stdin)
+
+    def _built_from_source(self) -> frozenset[str]:
+        """The names of which uv's settings say that no wheel is taken; ``:all:`` is one."""
+        settings = read_settings(self.environ, project=self.project, home=Path(self.environ.get("HOME", "/")))
+        tables = [part for table in settings for part in (table, table.get("pip", {}))]
+        names = [name for table in tables for name in table.get("no-binary-package", ())]
+        for table in tables:
+            value = table.get("no-binary", ())
+            names += [":all:"] if value is True else value if isinstance(value, list) else []
+        return frozenset(map(str, names))
 
     def _stamp(self, pylock: str) -> str:
         """A comment that tells the content of the folders and files in a resolution: it changes with them."""
@@ -158,16 +183,17 @@ class Resolver:
         if isinstance(needs, Script):
             files = [self.project / needs.file]
         elif isinstance(needs, Required) and needs.file is not None:
-            files = _closure(self.project / needs.file)
+            files = [path for path, _ in _closure(self.project / needs.file)]
         lines = needs.lines if isinstance(needs, Required) else ()
-        return grants_in("\n".join([*map(configfile.read_text, files), *lines]), self.environ)
+        return grants_in("\n".join([*map(configfile.read_requirements, files), *lines]), self.environ)
 
     def _direct(self, needs: Needs) -> Iterator[str]:
         if isinstance(needs, Locked):
             yield from configfile.read_direct(self.project, needs)
         elif isinstance(needs, Required) and needs.file is not None:
-            for path in _closure(self.project / needs.file, constraints=False):
-                yield from requirement_lines(configfile.read_text(path))
+            for path, constrains in _closure(self.project / needs.file):
+                if not constrains:
+                    yield from requirement_lines(configfile.read_requirements(path))
         elif isinstance(needs, Required):
             yield from needs.lines
         elif isinstance(needs, Script):
@@ -224,24 +250,34 @@ class Resolver:
         return folder_digest(path, without=self.output)
 
 
+def _narrowing(needs: Needs) -> str:
+    """How a requirement, put for ``{}``, is narrowed where needs say theirs."""
+    if isinstance(needs, Script):
+        return f"uv add --script {shlex.quote(needs.file)} '{{}}'"
+    if isinstance(needs, Locked):
+        return "uv add '{}'"
+    if isinstance(needs, LockFile):
+        return f"lock {{}} in {needs.file}"
+    return f"write {{}} in {needs.file}" if needs.file is not None else 'write "{}" in requirements'
+
+
 def _signed(pin: Pin, grants: Sequence[Grant]) -> Pin:
     """The pin of a file with the login that these give for its place."""
     return replace(pin, url=signed(pin.url, grants)) if pin.kind in ("wheel", "sdist") and pin.url else pin
 
 
-def _closure(path: Path, above: tuple[Path, ...] = (), *, constraints: bool = True) -> Iterator[Path]:
-    """A requirements file and all that it names with -r, and with -c, each relative to the one that holds it.
+def _closure(path: Path, above: tuple[Path, ...] = (), *, constrains: bool = False) -> Iterator[tuple[Path, bool]]:
+    """A requirements file and all that it names with -r and -c, each relative to the one that holds it, and whether it
+    only constrains.
 
     Raises UsageError for a file that is missing, and for a circle.
     """
-    yield path
-    for reference in references(configfile.read_text(path)):
-        if reference.constrains and not constraints:
-            continue
+    yield path, constrains
+    for reference in references(configfile.read_requirements(path)):
         other = (path.parent / reference.path).resolve()
         where = f"{path}:{reference.line}: {reference.path}"
         if other in (*above, path.resolve()):
             raise UsageError(f"{where}: the requirements files name each other in a circle")
         if not other.is_file():
             raise UsageError(f"{where}: {other} does not exist")
-        yield from _closure(other, (*above, path.resolve()), constraints=constraints)
+        yield from _closure(other, (*above, path.resolve()), constrains=constrains or reference.constrains)

@@ -21,7 +21,7 @@ LEVELS = (
     ("segments",),
     ("inspection",),
     ("builders",),
-    ("handlerhint", "housekeeping", "lockinputs", "buildstate", "selections", "uvversion"),
+    ("handlerhint", "housekeeping", "lockinputs", "buildstate", "requirementlock", "selections", "uvversion"),
     ("cache", "uv", "zipformat", "configfile", "manifest", "sourcefiles"),
     ("segmentfile", "claims", "scratch"),
     ("slices", "locks", "ledger", "environment", "elf", "placing"),

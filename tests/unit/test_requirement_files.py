@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdabuild.model.requirement_files import Reference, references, requirement_lines
+from lambdabuild.model.requirement_files import Meaning, Reference, meaning_of, references, requirement_lines
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,63 @@ def test_requirements(newline: str) -> None:
         "requests[socks]>=2.32 ; python_version < '3.14'",
         "demo @ https://files.example/demo-1.0.zip#sha256=00",
         "idna==3.10",
-        "attrs      >=25",
+        "attrs >=25",
         "anyio==4",
     ]
+
+
+# What they mean
+
+
+def meaning(text: str) -> Meaning:
+    return meaning_of([(text, False)])
+
+
+INDEXES = "--index-url https://a.example/simple\n--extra-index-url https://b.example/simple\n"
+PLAIN = f"{INDEXES}idna==3\nsix>=1  ; os_name=='nt'\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# ours\n\n" + PLAIN,
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("idna==3", "idna==3  # why"),
+        PLAIN.replace("idna==3", "idna==3 \\\n  # why"),
+        "six>=1 ; os_name=='nt'\n" + PLAIN.replace("six>=1  ; os_name=='nt'\n", ""),
+        PLAIN.replace("six>=1 ", "six>=1\t"),
+        PLAIN + "-r more.txt\n",
+        PLAIN + "idna==3\n",
+    ],
+)
+def test_what_does_not_change_the_meaning(text: str) -> None:
+    assert meaning(text) == meaning(PLAIN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN.replace("idna==3", "idna==4"),
+        PLAIN.replace("idna==3", "idna==3 --hash=sha256:00"),
+        PLAIN.replace("idna==3", "idna#==3"),
+        PLAIN.replace("a.example", "c.example"),
+        PLAIN.replace("a.example", "x.example").replace("b.example", "a.example").replace("x.example", "b.example"),
+        PLAIN + "-e ./member\n",
+        PLAIN + "-r https://files.example/base.txt\n",
+        PLAIN + "attrs\n",
+        PLAIN.replace("idna==3", ""),
+    ],
+)
+def test_what_changes_the_meaning(text: str) -> None:
+    assert meaning(text) != meaning(PLAIN)
+
+
+def test_constraints_are_no_requirements() -> None:
+    assert meaning_of([("b\na\n", False), ("d<2\nc\n", True), ("-e .\n--pre\n", False)]) == Meaning(
+        options=("--pre",), requirements=("-e .", "a", "b"), constraints=("c", "d<2")
+    )
+
+
+def test_what_is_built_from_source() -> None:
+    text = "--no-binary a,b\n--no-binary=:all:\n--only-binary c\nsix\n"
+    assert meaning(text).built_from_source == {"a", "b", ":all:"}

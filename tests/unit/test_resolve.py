@@ -22,7 +22,7 @@ from lambdabuild.steps.resolve import Resolution, Resolver
 from lambdabuild.uv import find_binary, run
 from tests.index import Index
 from tests.samples import RUNTIMES, target
-from tests.wheels import wheel
+from tests.wheels import sdist, wheel
 
 PYPROJECT = """\
 [project]
@@ -294,6 +294,124 @@ def test_a_folder_that_comes_to_require_more(project: Path, environ: dict[str, s
     assert names(resolve(resolver(project, environ), needs, target())) == ["inner", "one 1.0"]
     inner.write_text('[project]\nname = "inner"\nversion = "1"\ndependencies = ["one", "three"]\n')
     assert names(resolve(resolver(project, environ), needs, target())) == ["inner", "one 2.0", "three 1.0"]
+
+
+PINNED = "one==1.0  # as it was\nthree\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "newest"),
+    [
+        ("# a comment\n\nthree\none==1.0\n", "1.0"),
+        ("one==1.0 \\\n  # as it is\nthree", "1.0"),
+        ("-r base.txt\n", "1.0"),
+        ("one==1.0\nthree>=1\n", "2.0"),
+        ("one==1.0\nthree\n-c limits.txt\n", "2.0"),
+    ],
+)
+def test_a_resolution_is_of_what_lines_mean(
+    project: Path, environ: dict[str, str], index: Index, text: str, newest: str
+) -> None:
+    (project / "requirements.txt").write_text(PINNED)
+    (project / "base.txt").write_text(PINNED)
+    (project / "limits.txt").write_text("four<3\n")
+    needs = Required(file="requirements.txt")
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.0", "three 1.0"]
+    index.add(wheel("three", "2.0"))
+    (project / "requirements.txt").write_text(text)
+    assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.0", f"three {newest}"]
+
+
+def test_the_code_of_a_script_moves_no_version(project: Path, environ: dict[str, str], index: Index) -> None:
+    (project / "job.py").write_text(SCRIPT)
+    assert names(resolve(resolver(project, environ), Script(file="job.py"), target())) == ["one 1.0"]
+    index.add(wheel("one", "2.0"))
+    (project / "job.py").write_text(SCRIPT + "print()\n")
+    assert names(resolve(resolver(project, environ), Script(file="job.py"), target())) == ["one 1.0"]
+    (project / "job.py").write_text(SCRIPT.replace('"one"', '"one>=1"'))
+    assert names(resolve(resolver(project, environ), Script(file="job.py"), target())) == ["one 2.0"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_requirements_file_with_a_byte_order_mark(project: Path, environ: dict[str, str], encoding: str) -> None:
+    """PowerShell writes UTF-16 for ``pip freeze > requirements.txt``."""
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (project / "requirements.txt").write_bytes(f"{mark}one==1.0\r\n# é\r\nthree\r\n".encode(encoding))
+    resolution = resolve(resolver(project, environ), Required(file="requirements.txt"), target())
+    assert names(resolution) == ["one 1.0", "three 1.0"]
+    assert resolution.direct == ("one==1.0", "three")
+
+
+def test_half_a_character(project: Path, environ: dict[str, str]) -> None:
+    (project / "requirements.txt").write_bytes(b"\xff\xfeo\0n")
+    with pytest.raises(UsageError) as caught:
+        resolve(resolver(project, environ), Required(file="requirements.txt"), target())
+    assert str(caught.value) == f"{project}/requirements.txt: not UTF-16-LE (byte 4)"
+
+
+# Wheels that ask for a newer glibc
+
+
+def add_arrow(index: Index) -> None:
+    """1.0 and 2.0 have a wheel for Amazon Linux 2; 3.0 has not, and has an sdist."""
+    for version, glibc in (("1.0", "17"), ("2.0", "17"), ("3.0", "28")):
+        index.add(wheel("arrow", version, tag=f"cp311-cp311-manylinux_2_{glibc}_x86_64"))
+    index.add_file("arrow", *sdist("arrow", "3.0"))
+
+
+def test_the_newest_version_with_a_wheel_is_chosen(project: Path, environ: dict[str, str], index: Index) -> None:
+    add_arrow(index)
+    (project / "requirements.txt").write_text("arrow>=1\none\n")
+    for needs in (Required(lines=("arrow", "one")), Required(file="requirements.txt")):
+        resolution = resolve(resolver(project, environ), needs, target("3.11"))
+        assert [(str(pin), pin.kind) for pin in resolution.pins] == [("arrow 2.0", "wheel"), ("one 1.0", "wheel")]
+    (project / "job.py").write_text(SCRIPT.replace('"one"', '"arrow"'))
+    assert names(resolve(resolver(project, environ), Script(file="job.py"), target("3.11"))) == ["arrow 2.0"]
+
+
+def test_a_pinned_version_without_a_wheel(project: Path, environ: dict[str, str], index: Index) -> None:
+    add_arrow(index)
+    (project / "requirements.txt").write_text("--require-hashes\narrow==3.0 --hash=sha256:" + "00" * 32)
+    (project / "plain.txt").write_text("arrow==3.0\n")
+    (project / "job.py").write_text(SCRIPT.replace('"one"', '"arrow>2"'))
+    for needs, way in (
+        (Required(lines=("arrow>=3",)), 'write "arrow<=2.0" in requirements'),
+        (Required(file="plain.txt"), "write arrow<=2.0 in plain.txt"),
+        (Script(file="job.py"), "uv add --script job.py 'arrow<=2.0'"),
+    ):
+        for _ in range(2):  # the second time from the cache
+            with pytest.raises(NoUsableWheel) as caught:
+                resolve(resolver(project, environ), needs, target("3.11"))
+            assert str(caught.value) == (
+                "arrow 3.0 needs glibc >= 2.28; python3.11 (Amazon Linux 2) has 2.26\n"
+                f"  hint: for arrow: {way} (the newest with a wheel for python3.11 x86_64)"
+            )
+
+
+def test_a_source_distribution_alone_is_built(project: Path, environ: dict[str, str], index: Index) -> None:
+    """Also where wheels are for other platforms, of which the message tells."""
+    index.add_file("alone", *sdist("alone", "1.0"))
+    index.add_file("other", *sdist("other", "1.0"))
+    index.add(wheel("other", "1.0", tag="cp311-cp311-win_amd64"))
+    pins = resolve(resolver(project, environ), Required(lines=("alone", "other")), target("3.11")).pins
+    assert [(pin.kind, str(pin.no_wheel)) for pin in pins] == [
+        ("sdist", "alone 1.0 has no wheel at all, only a source distribution"),
+        ("sdist", "other 1.0 has no wheel for python3.11 x86_64, only for others: 1 of them"),
+    ]
+
+
+@pytest.mark.parametrize("where", ["file", "all", "project", "pip"])
+def test_what_is_to_be_built(project: Path, environ: dict[str, str], index: Index, where: str) -> None:
+    index.add_file("one", *sdist("one", "1.0"))
+    text = "one\n"
+    if where in ("file", "all"):
+        text += {"file": "--no-binary one\n", "all": "--no-binary=:all:\n"}[where]
+    else:
+        table = {"project": 'tool.uv]\nno-binary-package = ["one"]', "pip": 'tool.uv.pip]\nno-binary = ["one"]'}[where]
+        (project / "pyproject.toml").write_text(f"{PYPROJECT}[{table}\n")
+    (project / "requirements.txt").write_text(text)
+    (pin,) = resolve(resolver(project, environ), Required(file="requirements.txt"), target()).pins
+    assert (pin.kind, str(pin.no_wheel)) == ("sdist", "one 1.0 is to be built from source: no-binary is set for it")
 
 
 def test_requirements_files_that_name_each_other(project: Path, environ: dict[str, str]) -> None:

@@ -45,6 +45,15 @@ def test_compile_command() -> None:
         *("--python-version", "3.13", "--python-platform", "aarch64-manylinux_2_34", "--no-python-downloads"),
         *("--", "requirements.txt"),
     )
+    narrowed = uv.compile_command("-", target(), binaries=("a", "b"), refresh=True)
+    assert narrowed[-6:] == ("--only-binary=a", "--only-binary=b", "--refresh", "--no-python-downloads", "--", "-")
+
+
+def test_list_command() -> None:
+    assert uv.list_command(target("3.11")) == (
+        *("pip", "compile", "--universal", "--no-deps", "--format", "pylock.toml", "--no-header", "--quiet"),
+        *("--python-version", "3.11", "--no-python-downloads", "--", "-"),
+    )
 
 
 @pytest.mark.parametrize(
