@@ -48,6 +48,7 @@ NOT_OF_PIN = {
     "url": "https://me:secret@elsewhere.example/demo.whl",
     "path": "/home/me/wheels/demo.whl",
     "no_wheel": _WHY,
+    "file": "demo.whl",
     "size": 5_000_000,
 }
 OF_RUNTIME = {"python": "3.12", "wheel_glibc": (2, 28)}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambdabuild import ledger
-from lambdabuild.ledger import Changed, find_change, note, recording, written
+from lambdabuild.ledger import Changed, find_change, note, recording, renew, written
 
 LONG_AGO = 1_000_000_000
 """Seconds since 1970: long before any test runs."""
@@ -125,6 +125,22 @@ def test_looks_are_enough_for_what_was_not_just_written(file: Path, monkeypatch:
     monkeypatch.setattr(ledger, "_digest", read.append)
     assert find_change(noted) is None
     assert read == []
+
+
+def test_what_this_run_writes_itself_is_no_change(tmp_path: Path, file: Path) -> None:
+    with recording() as ledger:
+        note(tmp_path)
+        note(tmp_path / "lock")
+        note(file)
+        (tmp_path / "lock").write_text("written")
+        renew(tmp_path)
+        renew(tmp_path / "lock")
+        renew(tmp_path / "never noted")
+        taken = ledger.take()
+    assert find_change(taken) is None
+    assert str(tmp_path / "never noted") not in taken
+    (tmp_path / "lock").write_text("by somebody else")
+    assert find_change(taken) == str(tmp_path / "lock")
 
 
 def test_what_is_edited_while_it_is_read_is_told(file: Path) -> None:
