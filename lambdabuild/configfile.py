@@ -18,11 +18,11 @@ from lambdabuild.ledger import note
 from lambdabuild.model.config import ProjectConfig, parse_config
 from lambdabuild.model.direct import direct_requirements
 from lambdabuild.model.needs import Locked
+from lambdabuild.model.othertools import FILES, Untold, find_untold
 from lambdabuild.model.target import Runtime, parse_runtimes
 
 PYPROJECT = "pyproject.toml"
 LOCK = "uv.lock"
-OTHER_LOCKS = ("poetry.lock", "Pipfile.lock")
 
 # What `uv python pin` and pyenv write; anything else (free-threaded, PyPy, a range, a path) says nothing to Lambda.
 _PYTHON_VERSION = re.compile(
@@ -45,7 +45,7 @@ def find_project(start: Path) -> Path:
             return directory
     raise UsageError(
         f"no {PYPROJECT} in {start} or any directory above it",
-        hint=other_lock_hint(start) or "`uv init` makes one; --project DIR names the project's directory",
+        hint=_untold_hint(start) or "`uv init` makes one; --project DIR names the project's directory",
     )
 
 
@@ -64,7 +64,7 @@ def check_project(directory: Path) -> Path:
     if not directory.is_dir():
         hint = f"--project {directory.parent}" if directory.name == PYPROJECT else None
         raise UsageError(f"--project: {directory} is not a directory", hint=hint)
-    hint = other_lock_hint(directory) or f"`uv init {directory}` makes one"
+    hint = _untold_hint(directory) or f"`uv init {directory}` makes one"
     raise UsageError(f"--project: no {PYPROJECT} in {directory}", hint=hint)
 
 
@@ -72,17 +72,18 @@ def read_config(project: Path) -> ProjectConfig:
     """The configuration of the project in a directory."""
     path = project / PYPROJECT
     document = read_toml(path)
-    if "project" not in document and (hint := other_lock_hint(project)):
-        raise UsageError(f"{path} has no [project] table, and lambdabuild reads no lock but uv's", hint=hint)
+    if "project" not in document:
+        refuse_untold_dependencies(project)
     pythons = tuple(runtime.python for runtime in read_runtimes())
     return parse_config(document, pythons=pythons, path=str(path))
 
 
 def has_no_dependencies(project: Path) -> bool:
-    """Whether a project names no dependencies, and has no lock that could tell of any."""
-    locked = find_lock(project) is not None
+    """Whether a project names no dependencies, and has no lock and no other tool's file that could tell of any."""
     own = read_toml(project / PYPROJECT).get("project", {})
-    return not locked and not own.get("dependencies") and "dependencies" not in own.get("dynamic", ())
+    if find_lock(project) is not None or own.get("dependencies") or "dependencies" in own.get("dynamic", ()):
+        return False
+    return find_untold_dependencies(project) is None
 
 
 def find_lock(project: Path) -> Path | None:
@@ -114,12 +115,27 @@ def _find_member(project: Path, name: str) -> Path | None:
     return None
 
 
-def other_lock_hint(project: Path) -> str | None:
-    """The command that brings a project of another tool to uv, when it has that tool's lock; else None."""
-    for file in OTHER_LOCKS:
-        if (project / file).is_file():
-            return f"uvx migrate-to-uv   (in {project}: it takes {file} over into pyproject.toml and uv.lock)"
-    return None
+def find_untold_dependencies(project: Path) -> Untold | None:
+    """What tells a project's dependencies to another tool, where nothing tells them to uv."""
+    note(project / PYPROJECT)
+    document = read_toml(project / PYPROJECT) if (project / PYPROJECT).is_file() else {}
+    files = {}
+    for name in FILES:
+        note(project / name)
+        if (project / name).is_file():
+            files[name] = _read_bytes(project / name).decode(errors="replace")
+    return find_untold(document, files, project=str(project))
+
+
+def refuse_untold_dependencies(project: Path) -> None:
+    """Raise UsageError where a project's dependencies are told to another tool alone."""
+    untold = find_untold_dependencies(project)
+    if untold is not None:
+        raise UsageError(
+            f"the dependencies of {project} are in {untold.where}, which lambdabuild does not read: it reads uv.lock, "
+            "pylock.toml and requirements files",
+            hint=untold.hint,
+        )
 
 
 def read_script(path: Path) -> Mapping[str, Any]:
@@ -230,6 +246,11 @@ def read_source_date_epoch(environ: Mapping[str, str]) -> int | None:
             hint="export SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)",
         )
     return int(value)
+
+
+def _untold_hint(folder: Path) -> str | None:
+    untold = find_untold_dependencies(folder)
+    return untold.hint if untold is not None else None
 
 
 def _read_bytes(path: Path) -> bytes:

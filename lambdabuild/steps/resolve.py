@@ -57,6 +57,7 @@ class Resolver:
 
     def lock(self) -> None:
         """``uv lock``: writes uv.lock when it is missing or stale, and nothing otherwise."""
+        self._refuse_untold()
         done = uv.run(self.binary, uv.lock_command(), cwd=self.project, environ=self.environ)
         if done.returncode != 0:
             raise uv.failure("uv lock", done.stderr)
@@ -91,6 +92,8 @@ class Resolver:
     def _lock_text(self, needs: Needs, target: Target, owner: str) -> tuple[str, Path]:
         """A pylock.toml, and the folder that its paths are relative to."""
         if isinstance(needs, Locked):
+            if not needs.only_groups:
+                self._refuse_untold()
             return self._exported(uv.export_command(needs)), self.project
         if isinstance(needs, LockFile):
             path = self._existing(needs.file, f"{owner}.pylock")
@@ -205,14 +208,19 @@ class Resolver:
             raise UsageError(f'{what} = "{file}": {path} does not exist', hint="paths are relative to pyproject.toml")
         return path
 
+    def _refuse_untold(self) -> None:
+        """A lock that is not there could only hold what uv is told of."""
+        if configfile.find_lock(self.project) is None:
+            configfile.refuse_untold_dependencies(self.project)
+
     def _lock_error(self, stderr: str, script: Path | None) -> PolicyError | None:
         hint = f"uv lock --project {self.project}   (or add --lock to this command)"
         if "Unable to find lockfile" in stderr:
-            return PolicyError(
-                f"{self.project} has no uv.lock",
-                hint=configfile.other_lock_hint(self.project) or hint,
-                code="lock-missing",
+            other = next((file for file in ("poetry.lock", "Pipfile.lock") if (self.project / file).is_file()), None)
+            migration = (
+                f"uvx migrate-to-uv   (in {self.project}: it takes {other} over into pyproject.toml and uv.lock)"
             )
+            return PolicyError(f"{self.project} has no uv.lock", hint=migration if other else hint, code="lock-missing")
         if "needs to be updated" in stderr and script is not None:
             return PolicyError(
                 f"{script}.lock is older than what {script.name} asks for",

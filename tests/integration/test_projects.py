@@ -308,7 +308,8 @@ REFUSED = [
         why="a project of Poetry",
         tables="",
         files={"poetry.lock": "", "pyproject.toml": '[tool.poetry]\nname = "shop"\n'},
-        error="{project}/pyproject.toml has no [project] table, and lambdabuild reads no lock but uv's\n"
+        error="the dependencies of {project} are in poetry.lock, which lambdabuild does not read: it reads uv.lock, "
+        "pylock.toml and requirements files\n"
         "  hint: uvx migrate-to-uv   (in {project}: it takes poetry.lock over into pyproject.toml and uv.lock)",
     ),
     Refused(
@@ -318,6 +319,23 @@ REFUSED = [
         code=3,
         error="{project} has no uv.lock\n"
         "  hint: uvx migrate-to-uv   (in {project}: it takes Pipfile.lock over into pyproject.toml and uv.lock)",
+    ),
+    *(
+        Refused(
+            why=f"dependencies in {file} alone",
+            tables=FUNCTION,
+            files={file: text},
+            error=f"the dependencies of {{project}} are in {file}, which lambdabuild does not read: it reads uv.lock, "
+            f"pylock.toml and requirements files\n  hint: {hint}",
+        )
+        for file, text, hint in (
+            (
+                "Pipfile",
+                '[packages]\nsix = "*"\n',
+                "uvx migrate-to-uv   (in {project}: it takes Pipfile over into pyproject.toml and uv.lock)",
+            ),
+            ("pdm.lock", "", "uv add NAME…   (in {project}: uv reads dependencies of [project] alone)"),
+        )
     ),
     Refused(
         why="six layers",
@@ -342,7 +360,8 @@ def test_a_pipfile_without_a_pyproject(lambdabuild: Callable, tmp_path: Path) ->
     done = lambdabuild("package", "--project", tmp_path, code=2)
     assert done.stderr == (
         f"error: --project: no pyproject.toml in {tmp_path}\n"
-        f"  hint: uvx migrate-to-uv   (in {tmp_path}: it takes Pipfile.lock over into pyproject.toml and uv.lock)\n"
+        '  hint: write [project] with name = "NAME" and version = "0.1.0" into pyproject.toml, then: '
+        f"uvx migrate-to-uv   (in {tmp_path}: it takes Pipfile.lock over into pyproject.toml and uv.lock)\n"
     )
 
 

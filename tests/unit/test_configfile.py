@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lambdabuild.configfile import (
     check_project,
     find_project,
+    find_untold_dependencies,
     has_no_dependencies,
     is_in_project,
-    other_lock_hint,
     parse_toml,
     read_config,
     read_direct,
@@ -23,6 +23,7 @@ from lambdabuild.configfile import (
     read_source_date_epoch,
     read_text,
     read_toml,
+    refuse_untold_dependencies,
 )
 from lambdabuild.environment import environment
 from lambdabuild.errors import ConfigError, UsageError
@@ -232,37 +233,113 @@ def test_problems_of_the_configuration_name_the_file(tmp_path: Path) -> None:
     )
 
 
-# Locks of other tools
+# Files of other tools
 
 
-def migration(project: Path, lock: str) -> str:
-    return f"uvx migrate-to-uv   (in {project}: it takes {lock} over into pyproject.toml and uv.lock)"
+def migration(project: Path, file: str) -> str:
+    return f"uvx migrate-to-uv   (in {project}: it takes {file} over into pyproject.toml and uv.lock)"
 
 
-@pytest.mark.parametrize("lock", ["poetry.lock", "Pipfile.lock"])
-def test_a_project_of_another_tool_is_told_the_way(tmp_path: Path, lock: str) -> None:
-    assert other_lock_hint(tmp_path) is None
-    write(tmp_path / lock, "")
-    assert other_lock_hint(tmp_path) == migration(tmp_path, lock)
-    assert other_lock_hint(tmp_path.parent) is None
+def untold(project: Path, where: str) -> str:
+    return (
+        f"the dependencies of {project} are in {where}, which lambdabuild does not read: it reads uv.lock, "
+        "pylock.toml and requirements files"
+    )
+
+
+NAMED = '[project] with name = "NAME" and version = "0.1.0"'
+
+
+@pytest.mark.parametrize("file", ["poetry.lock", "Pipfile", "Pipfile.lock"])
+def test_a_project_of_another_tool_is_told_the_way(tmp_path: Path, file: str) -> None:
+    assert find_untold_dependencies(tmp_path) is None
+    write(tmp_path / file, "")
+    unnamed = f"write {NAMED} into pyproject.toml, then: {migration(tmp_path, file)}"
     for find in (find_project, check_project):
         with pytest.raises(UsageError) as caught:
             find(tmp_path)
-        assert caught.value.hint == migration(tmp_path, lock)
-    path = write(tmp_path / "pyproject.toml", "[tool.poetry]\nname = 'shop'\n")
-    with pytest.raises(UsageError) as caught:
-        read_config(tmp_path)
-    assert str(caught.value) == (
-        f"{path} has no [project] table, and lambdabuild reads no lock but uv's\n  hint: {migration(tmp_path, lock)}"
-    )
+        assert caught.value.hint == unnamed
+    for text, hint in (
+        ("[tool.poetry]\nname = 'shop'\n", migration(tmp_path, file)),
+        ("[tool.lambdabuild]\n", unnamed),
+    ):
+        write(tmp_path / "pyproject.toml", text)
+        with pytest.raises(UsageError) as caught:
+            read_config(tmp_path)
+        assert str(caught.value) == f"{untold(tmp_path, file)}\n  hint: {hint}"
     write(tmp_path / "pyproject.toml", "[project]\nname = 'shop'\n")
     assert read_config(tmp_path).name == "shop"
+    assert not has_no_dependencies(tmp_path)
 
 
-def test_poetrys_lock_goes_before_pipenvs(tmp_path: Path) -> None:
-    write(tmp_path / "Pipfile.lock", "")
-    write(tmp_path / "poetry.lock", "")
-    assert other_lock_hint(tmp_path) == migration(tmp_path, "poetry.lock")
+SETUPTOOLS = '[build-system] with requires = ["setuptools"] and build-backend = "setuptools.build_meta"'
+
+
+@pytest.mark.parametrize(
+    ("project", "files", "where", "hint"),
+    [
+        (
+            "[tool.poetry]\nname = 'shop'\n[tool.poetry.dependencies]\npython = '^3.11'\nsix = '*'\n",
+            {"poetry.lock": ""},
+            "[tool.poetry.dependencies]",
+            "uvx migrate-to-uv   (in {}: it takes [tool.poetry] over into pyproject.toml and uv.lock)",
+        ),
+        (
+            "[project]\nname = 'shop'\ndependencies = []\n[tool.poetry.dependencies]\nsix = '*'\n",
+            {},
+            "[tool.poetry.dependencies]",
+            "remove dependencies = [] from [project], then: uvx migrate-to-uv   (in {}: it takes [tool.poetry] over "
+            "into pyproject.toml and uv.lock)",
+        ),
+        (
+            "[project]\nname = 'shop'\n[tool.pdm]\n",
+            {"pdm.lock": ""},
+            "pdm.lock",
+            "uv add NAME…   (in {}: uv reads dependencies of [project] alone)",
+        ),
+        (
+            "[project]\nname = 'shop'\n",
+            {"setup.py": "setup(install_requires=['six'])"},
+            "setup.py",
+            f'write dynamic = ["dependencies"] in [project], and {SETUPTOOLS}, into pyproject.toml, then: '
+            "uv lock --project {}",
+        ),
+        (
+            "[tool.black]\n",
+            {"setup.cfg": "[options]\ninstall_requires = six\n"},
+            "setup.cfg",
+            f'write {NAMED} and dynamic = ["dependencies"], and {SETUPTOOLS}, into pyproject.toml, then: '
+            "uv lock --project {}",
+        ),
+    ],
+)
+def test_dependencies_that_uv_is_not_told_of(
+    tmp_path: Path, project: str, files: dict[str, str], where: str, hint: str
+) -> None:
+    write(tmp_path / "pyproject.toml", project)
+    for name, text in files.items():
+        write(tmp_path / name, text)
+    with pytest.raises(UsageError) as caught:
+        refuse_untold_dependencies(tmp_path)
+    assert str(caught.value) == f"{untold(tmp_path, where)}\n  hint: {hint.replace('{}', str(tmp_path))}"
+
+
+@pytest.mark.parametrize(
+    ("project", "files"),
+    [
+        ("[project]\nname = 'shop'\ndependencies = ['six']\n", {"poetry.lock": "", "Pipfile": "", "pdm.lock": ""}),
+        ("[project]\nname = 'shop'\ndynamic = ['dependencies']\n", {"setup.py": "install_requires"}),
+        ("[project]\nname = 'shop'\n", {"setup.py": "setup(ext_modules=[])", "setup.cfg": "[flake8]\n"}),
+        ("[project]\nname = 'shop'\n[tool.poetry.dependencies]\npython = '^3.11'\n", {}),
+        ("[tool.pdm]\ndistribution = false\n", {}),
+        ("", {}),
+    ],
+)
+def test_dependencies_that_are_told_or_that_are_none(tmp_path: Path, project: str, files: dict[str, str]) -> None:
+    write(tmp_path / "pyproject.toml", project)
+    for name, text in files.items():
+        write(tmp_path / name, text)
+    refuse_untold_dependencies(tmp_path)
 
 
 # Dependencies

@@ -115,6 +115,18 @@ def test_no_lock(project: Path, environ: dict[str, str]) -> None:
     assert [path.name for path in project.iterdir()] == ["pyproject.toml"]
 
 
+@pytest.mark.parametrize("ask", ["resolve", "lock"])
+def test_dependencies_that_uv_is_not_told_of(project: Path, environ: dict[str, str], ask: str) -> None:
+    """uv would write a lock of nothing."""
+    (project / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "0.1"\n')
+    (project / "Pipfile").write_text('[packages]\none = "*"\n')
+    shop = resolver(project, environ)
+    with pytest.raises(UsageError) as caught:
+        shop.lock() if ask == "lock" else resolve(shop, Locked(), target())
+    assert caught.value.message.startswith(f"the dependencies of {project} are in Pipfile, which lambdabuild does not")
+    assert not (project / "uv.lock").exists()
+
+
 def test_a_stale_lock(project: Path, environ: dict[str, str]) -> None:
     shop = resolver(project, environ)
     shop.lock()

@@ -1,0 +1,68 @@
+"""Dependencies that are told to another tool alone, in files that lambdabuild does not read, and the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FILES = ("poetry.lock", "Pipfile", "Pipfile.lock", "pdm.lock", "setup.py", "setup.cfg")
+_SETUPTOOLS = re.compile(r"\binstall_requires\b|\bpbr\b")
+"""How setuptools is told; pbr reads requirements.txt for it."""
+_NAMED = '[project] with name = "NAME" and version = "0.1.0"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untold:
+    """What tells dependencies in another tool's words."""
+
+    where: str
+    """A file of the project, or a table of pyproject.toml."""
+    hint: str
+
+
+def find_untold(document: Mapping[str, Any], files: Mapping[str, str], *, project: str) -> Untold | None:
+    """The dependencies that a project's ``pyproject.toml`` does not tell uv of, though another tool is told of some.
+
+    ``files`` are those of ``FILES`` that the project has, with their text. Whoever has a uv.lock has told uv.
+    """
+    own = _table(document, "project")
+    if own.get("dependencies") or "dependencies" in own.get("dynamic", ()):
+        return None
+    tools = _table(document, "tool")
+    poetry, pdm = _table(tools, "poetry"), _table(tools, "pdm")
+    if set(_table(poetry, "dependencies")) - {"python"}:
+        return Untold(where="[tool.poetry.dependencies]", hint=_migration(own, poetry, "[tool.poetry]", project))
+    for file in ("poetry.lock", "Pipfile", "Pipfile.lock"):
+        if file in files:
+            return Untold(where=file, hint=_migration(own, poetry, file, project))
+    if pdm.get("dependencies") or "pdm.lock" in files:
+        where = "[tool.pdm.dependencies]" if pdm.get("dependencies") else "pdm.lock"
+        return Untold(where=where, hint=f"uv add NAME…   (in {project}: uv reads dependencies of [project] alone)")
+    for file in ("setup.py", "setup.cfg"):
+        if _SETUPTOOLS.search(files.get(file, "")):
+            return Untold(where=file, hint=_setuptools(own, file, project))
+    return None
+
+
+def _migration(own: Mapping[str, Any], poetry: Mapping[str, Any], what: str, project: str) -> str:
+    """``migrate-to-uv`` keeps what [project] has, and takes over no name where there is none."""
+    command = f"uvx migrate-to-uv   (in {project}: it takes {what} over into pyproject.toml and uv.lock)"
+    if "dependencies" in own:
+        return f"remove dependencies = [] from [project], then: {command}"
+    if own.get("name") or poetry.get("name"):
+        return command
+    return f"write {_NAMED} into pyproject.toml, then: {command}"
+
+
+def _setuptools(own: Mapping[str, Any], file: str, project: str) -> str:
+    dynamic = 'dynamic = ["dependencies"] in [project]' if own else f'{_NAMED} and dynamic = ["dependencies"]'
+    backend = '[build-system] with requires = ["setuptools"] and build-backend = "setuptools.build_meta"'
+    removed = "without dependencies = [], " if "dependencies" in own else ""
+    return f"write {removed}{dynamic}, and {backend}, into pyproject.toml, then: uv lock --project {project}"
+
+
+def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    table = document.get(key)
+    return table if isinstance(table, Mapping) else {}
