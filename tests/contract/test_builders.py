@@ -42,6 +42,7 @@ from lambdabuild.model.segment import parse_record
 from lambdabuild.model.target import Target
 from lambdabuild.model.wheels import NoWheel
 from lambdabuild.uv import find_binary
+from tests.bridge import find_gateway
 from tests.contract.fake_builder import PHASE, FakeBuilder, hash_mismatch, unreachable
 from tests.index import Index
 from tests.removals import wait_for_removals
@@ -176,7 +177,7 @@ def served_at(name: str) -> str:
         return "127.0.0.1"
     client = docker.from_env()
     try:
-        return str(client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+        return find_gateway(client)
     finally:
         client.close()
 

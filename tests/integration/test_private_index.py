@@ -4,7 +4,6 @@ The index is pypiserver with basic authentication, at the address where the engi
 """
 
 import hashlib
-import ipaddress
 import json
 import os
 import time
@@ -37,6 +36,7 @@ from lambdabuild.builders.installing import CACHE_VOLUME
 from lambdabuild.builders.secrets import tls_context
 from lambdabuild.errors import MachineError
 from lambdabuild.model.requirements import Pin
+from tests.bridge import find_gateway
 
 STARTED = time.time()
 BUILDERS = ["docker", "host"]
@@ -72,8 +72,7 @@ Serve = Callable[..., PrivateIndex]
 @pytest.fixture(scope="session")
 def gateway(docker_client: docker.DockerClient) -> str:
     """The address of this machine in the engine's default network."""
-    config = docker_client.networks.get("bridge").attrs["IPAM"]["Config"][0]
-    return str(config.get("Gateway") or ipaddress.ip_network(config["Subnet"])[1])
+    return find_gateway(docker_client)
 
 
 @pytest.fixture
