@@ -33,6 +33,7 @@ from lambdabuild.model.limits import judged
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.report import MANIFEST, Artifact, Report
+from lambdabuild.model.target import BUILDERS
 from lambdabuild.pipeline.build import build, propose_split
 from lambdabuild.pipeline.order import Machines, Order, Verify
 from lambdabuild.placing import PENDING
@@ -132,7 +133,7 @@ def _options(artifact: Artifact) -> BuildOptions:
     return BuildOptions(
         python=artifact.runtime.removeprefix("python"),
         architecture=artifact.architecture,
-        builder="auto" if builder == "none" else builder,
+        builder=None if builder == "none" else builder,
         skip_validation=True,
         verify=False,
     )
@@ -192,7 +193,7 @@ def _machines(
         "docker": partial(auto, host=None),
         "host": host,
     }
-    builder = builders[options.builder]()
+    builder = builders[_builder(options, config, environ)]()
     return Machines(
         resolver=Resolver(
             project=project,
@@ -216,6 +217,13 @@ def open_sandboxes(config: ProjectConfig, listen: Listener) -> Sandboxes:
     """Where what was built is run; no engine is asked before it is needed."""
     environ = environment()
     return _sandboxes(partial(_engine, _image(environ, config), environ), listen)
+
+
+def _builder(options: BuildOptions, config: ProjectConfig, environ: Mapping[str, str]) -> str:
+    asked = environ.get("LAMBDABUILD_BUILDER")
+    if asked and asked not in BUILDERS:
+        raise UsageError(f'LAMBDABUILD_BUILDER: "{asked}" is no builder', hint=f"choose one of {', '.join(BUILDERS)}")
+    return options.builder or asked or config.builder or "auto"
 
 
 def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lambdabuild.model.limits import UPLOADS, Upload
-from lambdabuild.model.target import ARCHITECTURES
+from lambdabuild.model.target import ARCHITECTURES, BUILDERS
 
 if TYPE_CHECKING:
     from lambdabuild.model.config import ProjectConfig
@@ -43,10 +43,9 @@ _OPTIONS = (
     click.option("--architecture", type=click.Choice(ARCHITECTURES), help="[default: x86_64]"),
     click.option(
         "--builder",
-        type=click.Choice(["auto", "docker", "host"]),
-        default="auto",
-        show_default=True,
-        help="Install in the Lambda image, or on this machine from wheels alone.",
+        type=click.Choice(BUILDERS),
+        help="In the Lambda image, or on this machine from wheels alone. [default: LAMBDABUILD_BUILDER, as configured, "
+        "else auto]",
     ),
     click.option("--lock", is_flag=True, help="Run uv lock first, when uv.lock is missing or stale."),
     click.option("--upgrade", is_flag=True, help="Resolve requirements that are not pinned anew."),
@@ -73,7 +72,7 @@ class BuildOptions:
     output: Path | None = None
     python: str | None = None
     architecture: str | None = None
-    builder: str = "auto"
+    builder: str | None = None
     lock: bool = False
     upgrade: bool = False
     clean: bool = False

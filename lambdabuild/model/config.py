@@ -20,6 +20,7 @@ from lambdabuild.model.configvalues import (
     find_requires_python_problem,
 )
 from lambdabuild.model.limits import MAX_LAYERS, UPLOADS, Upload
+from lambdabuild.model.target import BUILDERS
 from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
 from lambdabuild.model.typed import Table, find_near, quote, quote_all
 
@@ -43,7 +44,7 @@ DEFAULT_LAYER = "layer"
 """The layer of a project that configures none: the project's own dependencies."""
 
 PROJECT_KEYS = (
-    *("python", "architecture", "output", "image", "upload"),
+    *("python", "architecture", "output", "builder", "image", "upload"),
     *("dist-info", "tests", "strip-symbols", "bytecode", "strict"),
     *("gitignore", "exclude", "keep", "layers", "functions"),
 )
@@ -61,6 +62,8 @@ class ProjectConfig:
     """The runtime's language version, ``"3.13"``. None: unset."""
     architecture: str = DEFAULT_ARCHITECTURE
     output: str = DEFAULT_OUTPUT
+    builder: str | None = None
+    """One of ``BUILDERS``. None: unset."""
     image: str | None = None
     """An image reference in which ``{python}`` and ``{architecture}`` are yet to be filled in. None: unset."""
     upload: Upload | None = None
@@ -92,6 +95,7 @@ def parse_config(
     python = find_python(table, pythons)
     architecture = table.find_text("architecture", find_architecture_problem)
     output = table.find_text("output", find_output_problem)
+    builder = table.find_choice("builder", BUILDERS)
     image = table.find_text("image", find_image_problem)
     upload = table.find_choice("upload", UPLOADS)
     gitignore = table.find_flag("gitignore") is not False
@@ -116,6 +120,7 @@ def parse_config(
         python=python,
         architecture=architecture or DEFAULT_ARCHITECTURE,
         output=output or DEFAULT_OUTPUT,
+        builder=builder,
         image=image,
         upload=upload,
         gitignore=gitignore,

@@ -262,6 +262,21 @@ def test_wrong_environment_variables(locked: Shop) -> None:
     ended = locked.run("layer", LAMBDABUILD_IMAGE="a{b}")
     assert ended.code == 2
     assert "error: LAMBDABUILD_IMAGE: {b} is not a field of an image reference" in ended.err
+    ended = locked.run("layer", LAMBDABUILD_BUILDER="cloud")
+    assert (ended.code, ended.error) == (
+        2,
+        'error: LAMBDABUILD_BUILDER: "cloud" is no builder\n  hint: choose one of auto, docker, host\n',
+    )
+
+
+def test_which_builder(locked: Shop, tmp_path: Path) -> None:
+    """The option wins over the variable, and that over the configuration; here no engine answers."""
+    locked.environ["DOCKER_HOST"] = f"unix://{tmp_path}/no.sock"
+    locked.write({"pyproject.toml": PYPROJECT.replace('python = "3.13"', 'python = "3.13"\nbuilder = "docker"')})
+    assert locked.run("layer").code == 4
+    assert "host builder" in locked.done("layer", LAMBDABUILD_BUILDER="host").out
+    assert locked.run("layer", "--builder", "docker", "--clean", LAMBDABUILD_BUILDER="host").code == 4
+    assert "host builder" in locked.done("layer", "--builder", "host", "--timings").out
 
 
 # Exit status 3: refused

@@ -99,6 +99,7 @@ FULL = """
 python = "python3.13"
 architecture = "arm64"
 output = "build/zips"
+builder = "docker"
 image = "mirror.example/lambda/python:{python}-{architecture}"
 upload = "s3"
 dist-info = "strip"
@@ -162,6 +163,7 @@ FULL_CONFIG = ProjectConfig(
     python="3.13",
     architecture="arm64",
     output="build/zips",
+    builder="docker",
     image="mirror.example/lambda/python:{python}-{architecture}",
     upload="s3",
     gitignore=False,
@@ -237,6 +239,7 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
         table('image = "a.example:5000/x@sha256:00"'),
         default_config(image="a.example:5000/x@sha256:00"),
     ),
+    "builder": (table("builder = 'host'"), default_config(builder="host")),
     "upload": (table("upload = 'direct'"), default_config(upload="direct")),
     "empty arrays": (table("exclude = []\nkeep = []"), default_config()),
     "a layer with only a name": (layer(""), with_layer()),
@@ -360,8 +363,8 @@ BAD: dict[str, tuple[str, list[str]]] = {
         [
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
             'tool.lambdabuild.direct_upload: is now upload, which is "direct" or "s3"',
-            "tool.lambdabuild.zip: unknown key; known keys: architecture, bytecode, dist-info, exclude, functions, "
-            "gitignore, image, keep, layers, output, python, strict, strip-symbols, tests, upload",
+            "tool.lambdabuild.zip: unknown key; known keys: architecture, builder, bytecode, dist-info, exclude, "
+            "functions, gitignore, image, keep, layers, output, python, strict, strip-symbols, tests, upload",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
@@ -375,6 +378,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
             "python = 3.13",
             "architecture = true",
             "output = 1979-05-27",
+            "builder = false",
             "image = [1]",
             "upload = true",
             'exclude = "*.md"',
@@ -386,6 +390,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'tool.lambdabuild.python: expected a string such as "3.15", found a float',
             "tool.lambdabuild.architecture: expected a string, found a boolean",
             "tool.lambdabuild.output: expected a string, found a date",
+            "tool.lambdabuild.builder: expected a string, found a boolean",
             "tool.lambdabuild.image: expected a string, found an array",
             "tool.lambdabuild.upload: expected a string, found a boolean",
             "tool.lambdabuild.exclude: expected an array of strings, found a string",
@@ -1084,6 +1089,7 @@ def test_schema_knows_the_runtimes_and_the_defaults() -> None:
     assert {key: value["default"] for key, value in SCHEMA["properties"].items() if "default" in value} == {
         "architecture": config.architecture,
         "output": config.output,
+        "builder": "auto",
         "image": "public.ecr.aws/lambda/python:{python}",
         "dist-info": config.slimming.dist_info,
         "tests": config.slimming.tests,
