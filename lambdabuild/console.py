@@ -76,6 +76,8 @@ class Console:
         sys.stdout.write(output.getvalue())
         builders = {artifact.provenance.builder for artifact in report.artifacts} - {"none"}
         made_with = ", ".join((*report.targets, *(f"{builder} builder" for builder in sorted(builders))))
+        if report.verification is None:
+            made_with += ", not verified"
         if self._as_json:
             return Told(output=output.getvalue(), warnings=warnings.getvalue(), last="")
         sources = f"distributions: {report.installed} installed, {report.cached} from the cache"

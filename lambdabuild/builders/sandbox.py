@@ -9,6 +9,8 @@ than the writer proves what is in them.
 
 from __future__ import annotations
 
+import io
+import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,11 +18,14 @@ from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+import docker.errors
+from docker.types import Mount
+
 from lambdabuild.builders.container import engine_errors, memory_volume, sleeper
 from lambdabuild.builders.engine import Engine, python_of
 from lambdabuild.builders.execution import Ran, execute
 from lambdabuild.builders.images import image_digest
-from lambdabuild.builders.ownership import create, remove
+from lambdabuild.builders.ownership import create, owner_labels, remove
 from lambdabuild.errors import MachineError, PolicyError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target
@@ -32,6 +37,12 @@ TASK_ROOT = "/var/task"
 LAYER_ROOT = "/opt"
 USER = "993:990"
 """Not the owner of the files, as in Lambda: a file that is not readable for all is found here."""
+PASSWD = "sbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"
+"""That user's line in /etc/passwd, as the service has it; nothing is at that home."""
+TEMPORARY = 512
+"""MB of /tmp that a function has when nobody says more."""
+_MOST_MEMORY = 10_240
+"""MB that Lambda gives a function at most."""
 ENTRYPOINT = ("/lambda-entrypoint.sh",)
 _ROOT = 0
 
@@ -40,7 +51,8 @@ Archive = Callable[[], bytes]
 
 
 class Layers:
-    """Layers that are unpacked, one over the other, for as long as the ``with`` block of ``layered`` lasts."""
+    """Layers that are unpacked, one over the other, for as long as the ``with`` block of ``layered`` lasts; and the
+    system's own settings beside them, in which the user of the sandboxes has a name."""
 
     def __init__(self, container: DockerContainer, unpacking: Future[None], *, python: str) -> None:
         self._container = container
@@ -49,7 +61,7 @@ class Layers:
 
     @property
     def holder(self) -> str:
-        """The id of the container whose volume they are in."""
+        """The id of the container whose volumes they are in."""
         return str(self._container.id)
 
     def wait(self) -> None:
@@ -64,9 +76,14 @@ class Layers:
 class Sandbox:
     """Makes sandboxes for one target; may be used from several threads."""
 
-    def __init__(self, engine: Engine, target: Target, *, listen: Listener) -> None:
-        """Raises MachineError when the image cannot be had, or the engine cannot run it."""
+    def __init__(self, engine: Engine, target: Target, *, listen: Listener, memory: int) -> None:
+        """``memory`` is what a sandbox may take at most, in MB.
+
+        Raises MachineError when the image cannot be had, or the engine cannot run it.
+        """
         self._engine = engine
+        self.target = target
+        self.memory = memory
         self._python = python_of(target)
         image = engine.ensure(target, listen)
         self._image = str(image.id)
@@ -109,43 +126,50 @@ class Sandbox:
                 _unpack(holder, LAYER_ROOT, archive, python=self._python)
 
         # Left in this order: the container is removed, which ends a program in it, and then the thread.
-        with ThreadPoolExecutor(1) as pool, self._container(LAYER_ROOT, None, network=False) as holder:
+        with ThreadPoolExecutor(1) as pool, self._holder() as holder:
             yield Layers(holder, pool.submit(unpack), python=self._python)
 
     @contextmanager
     def running(
         self,
-        function: Archive | None,
-        layers: Layers | None,
+        function: Archive,
+        layers: Layers,
         *,
-        environ: Mapping[str, str] | None = None,
         memory: int | None = None,
+        temporary: int = TEMPORARY,
         network: bool = False,
     ) -> Iterator[Running]:
-        """A sandbox with the function unpacked; ``memory`` in MB limits it, with the function's files in it.
+        """A sandbox with the function unpacked; ``memory`` in MB limits it, with the function's files in it, and
+        ``temporary`` what it may write to /tmp.
 
         Raises PolicyError for an archive that cannot be unpacked.
         """
-        with self._container(TASK_ROOT, layers, network=network, environ=environ) as container:
+        with self._container(TASK_ROOT, layers, temporary=temporary, network=network) as container:
+            with engine_errors("starting the sandbox"):
+                container.start()
             running = Running(container, python=self._python)
-            if function is not None:
-                running.add(function)
-            if layers is not None:
-                layers.wait()
+            running.add(function)
+            layers.wait()
             if memory is not None:  # only now: unpacking takes memory too
                 with engine_errors("limiting the sandbox's memory"):
                     container.update(mem_limit=f"{memory}m", memswap_limit=f"{memory}m")
             yield running
 
     @contextmanager
+    def _holder(self) -> Iterator[DockerContainer]:
+        """A container whose volumes the sandboxes read: that of the layers, and /etc of the image with their user."""
+        with self._container(LAYER_ROOT, None) as holder:
+            with engine_errors("starting the sandbox"):
+                holder.put_archive("/etc", _with_user(holder))
+                holder.start()
+            yield holder
+
+    @contextmanager
     def _container(
-        self,
-        volume: str,
-        layers: Layers | None,
-        *,
-        network: bool,
-        environ: Mapping[str, str] | None = None,
+        self, volume: str, layers: Layers | None, *, temporary: int = TEMPORARY, network: bool = False
     ) -> Iterator[DockerContainer]:
+        """A container that is yet to be started; one without layers is that which holds them."""
+        settings = [] if layers else [Mount("/etc", None, type="volume", labels=owner_labels())]
         with ExitStack() as stack:
             with engine_errors("making the sandbox"):
                 container = create(
@@ -153,13 +177,14 @@ class Sandbox:
                     self._image,
                     entrypoint=sleeper(self._python),
                     command=[],
-                    environment=dict(environ or {}),
-                    mounts=[memory_volume(volume, owner=_ROOT)],
+                    mounts=[memory_volume(volume, owner=_ROOT), *settings],
                     volumes_from=[f"{layers.holder}:ro"] if layers else [],
                     user=USER,
                     working_dir=TASK_ROOT,
                     read_only=True,
-                    tmpfs={"/tmp": "exec,mode=1777"},
+                    tmpfs={"/tmp": f"exec,mode=1777,size={temporary}m"},
+                    mem_limit=f"{self.memory}m",
+                    memswap_limit=f"{self.memory}m",
                     cap_drop=["ALL"],
                     security_opt=["no-new-privileges"],
                     pids_limit=1024,  # as Lambda has it
@@ -172,7 +197,6 @@ class Sandbox:
                     self._alive[str(container.id)] = container
                 if closed:
                     raise MachineError("the sandbox was closed")
-                container.start()
             yield container
 
     def _remove(self, container: DockerContainer) -> None:
@@ -184,8 +208,10 @@ class Sandbox:
 class Sandboxes:
     """Makes sandboxes for any target, on one engine."""
 
-    def __init__(self, engine: Engine, *, listen: Listener) -> None:
+    def __init__(self, engine: Engine, *, listen: Listener, memory: int | None = None) -> None:
+        """``memory`` is what a sandbox may take at most, in MB; None: what Lambda gives, if the engine has it."""
         self._engine = engine
+        self._memory = memory
         self._listen = listen
         self._made: dict[Target, Sandbox] = {}
 
@@ -196,7 +222,8 @@ class Sandboxes:
     def make(self, target: Target) -> Sandbox:
         """Raises MachineError when the image cannot be had, or the engine cannot run it."""
         if target not in self._made:
-            self._made[target] = Sandbox(self._engine, target, listen=self._listen)
+            memory = self._memory or min(_MOST_MEMORY, self._engine.memory * 7 // 8 >> 20)
+            self._made[target] = Sandbox(self._engine, target, listen=self._listen, memory=memory)
         return self._made[target]
 
 
@@ -219,6 +246,25 @@ class Running:
         """
         with engine_errors(doing):
             return execute(self._container, argv, stdin=stdin, environ=environ or {}, user=USER, workdir=TASK_ROOT)
+
+
+def _with_user(container: DockerContainer) -> bytes:
+    """An archive with the image's own list of users, and the one of the sandboxes in it."""
+    try:
+        stream, _ = container.get_archive("/etc/passwd")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            file = archive.extractfile("passwd")
+            users = file.read().decode() if file else ""
+    except docker.errors.NotFound:
+        users = "root:x:0:0:root:/root:/bin/bash\n"
+    lines = [line for line in users.splitlines(keepends=True) if line.split(":")[2:3] != [PASSWD.split(":")[2]]]
+    content = "".join([*lines, PASSWD]).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo("passwd")
+        member.size, member.mode = len(content), 0o644
+        archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
 
 
 def _unpack(container: DockerContainer, root: str, archive: Archive, *, python: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ _STDIN = Path("-")
 @click.option("--env-file", "env_files", multiple=True, type=click.Path(path_type=Path), help="NAME=VALUE lines.")
 @click.option("--timeout", type=click.IntRange(1, 900), metavar="SECONDS", help="[default: 300]")
 @click.option("--memory", type=click.IntRange(128, 10_240), metavar="MB", help="[default: not limited]")
+@click.option(
+    "--ephemeral-storage", type=click.IntRange(512, 10_240), default=512, metavar="MB", help="Of /tmp. [default: 512]"
+)
 @click.option("--count", type=click.IntRange(min=1), default=1, help="Invoke so often, and tell of the warm times.")
 @click.option("--fat", is_flag=True, help="Run the fat zip, where there is a slim one too.")
 @click.option("--project", type=click.Path(path_type=Path), help="Folder of pyproject.toml.")
@@ -72,6 +76,7 @@ def _run(
     env_files: tuple[Path, ...],
     timeout: int | None,
     memory: int | None,
+    ephemeral_storage: int,
     count: int,
     fat: bool,
     project: Path | None,
@@ -89,6 +94,7 @@ def _run(
         environ=with_region(parse_environment(_environment(variables, env_files))),
         timeout=timeout,
         memory=memory,
+        temporary=ephemeral_storage,
         count=count,
     )
     folder, config = open_project(project)
@@ -119,8 +125,19 @@ def _environment(variables: tuple[str, ...], env_files: tuple[Path, ...]) -> Ite
 
 
 def _read(path: Path, where: str) -> str:
+    """A text, with no more of it than shows that it is too much; a pipe that nobody writes to is empty."""
+    from lambdabuild.model.invocation import MOST_EVENT
+
     try:
-        data = sys.stdin.buffer.read() if path == _STDIN else path.read_bytes()
+        if path == _STDIN:
+            data = sys.stdin.buffer.read(MOST_EVENT + 1)
+        else:
+            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                os.set_blocking(file.fileno(), True)
+                data = file.read(MOST_EVENT + 1)
+        if len(data) > MOST_EVENT:
+            problem = f"{where} has more than {MOST_EVENT:,} bytes (6 MB), which is all that Lambda takes of an event"
+            raise UsageError(problem, hint="hand over where the data lies, such as a key in S3")
         return data.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{where} cannot be read: {error.strerror}") from error

@@ -94,6 +94,7 @@ def run_verify(
 ) -> None:
     """Verify what stands in the output folder and tell what came of it; raises PolicyError for what is broken."""
     from lambdabuild.model.verification import verification_document  # no build needs these
+    from lambdabuild.pipeline.refusals import environs_of
     from lambdabuild.pipeline.standing import Standing, verify_standing
     from lambdabuild.steps.verify import TIMEOUT
 
@@ -106,7 +107,11 @@ def run_verify(
         return _order(options, folder, config, plan_again(artifact, options, folder, config), environ)
 
     asked = Standing(
-        output=find_output(output, folder, config), names=names, timeout=timeout or TIMEOUT, to_order=to_order
+        output=find_output(output, folder, config),
+        names=names,
+        timeout=timeout or TIMEOUT,
+        environs=environs_of(config),
+        to_order=to_order,
     )
     try:
         machines = _machines(BuildOptions(), folder, config, console, environ, output=asked.output)

@@ -25,6 +25,7 @@ from lambdabuild.model.configvalues import (
     find_pattern_problem,
     find_python,
 )
+from lambdabuild.model.functionenv import find_variable_name_problem, find_variable_problem
 from lambdabuild.model.typed import Table, quote
 
 Sources = Literal["all", "reachable"]
@@ -32,9 +33,10 @@ SOURCES: tuple[Sources, ...] = ("all", "reachable")
 
 FUNCTION_KEYS = (
     *("handler", "source", "folder", "sources", "include", "exclude", "keep", "gitignore"),
-    *("layers", "python", "architecture"),
+    *("layers", "python", "architecture", "verify"),
     *DEPENDENCY_KEYS,
 )
+VERIFY_KEYS = ("env",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class FunctionConfig(DependencyConfig):
     python: str | None = None
     """The runtime's language version. None: unset, that is the project's."""
     architecture: str | None = None
+    verify_env: tuple[tuple[str, str], ...] = ()
+    """Names and values: what the environment has while the function is tried, besides Lambda's own."""
 
 
 def parse_function(name: str, table: Table, pythons: Sequence[str]) -> FunctionConfig:
@@ -85,6 +89,7 @@ def parse_function(name: str, table: Table, pythons: Sequence[str]) -> FunctionC
         layers=table.texts("layers") if "layers" in table.values else None,
         python=find_python(table, pythons),
         architecture=table.find_text("architecture", find_architecture_problem),
+        verify_env=_parse_verify_env(table.table("verify")),
         groups=table.texts("groups", find_name_problem),
         only_groups=table.texts("only-groups", find_name_problem),
         extras=table.texts("extras", find_name_problem),
@@ -97,6 +102,19 @@ def parse_function(name: str, table: Table, pythons: Sequence[str]) -> FunctionC
     _check_folder(table, short_folder)
     _check_sources(table, function)
     return function
+
+
+def _parse_verify_env(verify: Table) -> tuple[tuple[str, str], ...]:
+    verify.note_unknown(VERIFY_KEYS)
+    env = verify.table("env")
+    found = []
+    for name in env.values:
+        value = env.find_text(name, find_variable_problem)
+        if problem := find_variable_name_problem(name):
+            env.note(problem, name)
+        elif value is not None:
+            found.append((name, value))
+    return tuple(sorted(found))
 
 
 def split_folder(handler: str) -> tuple[str | None, str]:

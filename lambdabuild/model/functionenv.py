@@ -14,6 +14,46 @@ _RUNTIMES |= {f"AWS_LAMBDA_FUNCTION_{name}" for name in ("HANDLER", "MEMORY_SIZE
 """What the runtime's own environment has: nobody else may set it, in Lambda neither.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime"""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_LOG_STREAM = "2026/01/01/[$LATEST]00000000000000000000000000000000"
+_REGION = "us-east-1"
+
+
+def platform_environ(*, function: str, handler: str, runtime: str) -> dict[str, str]:
+    """What Lambda itself sets for a function, but no credentials, which only the service can give.
+
+    ``runtime`` is its name, ``python3.13``.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    """
+    return {
+        "_HANDLER": handler,
+        "_X_AMZN_TRACE_ID": "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0",
+        "AWS_DEFAULT_REGION": _REGION,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+        "AWS_LAMBDA_FUNCTION_NAME": function,
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": _LOG_STREAM,
+        "AWS_REGION": _REGION,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+    }
+
+
+def find_variable_name_problem(name: str) -> str | None:
+    """Whether a function's configuration may have a variable of this name."""
+    if not _NAME.fullmatch(name):
+        return f"{name!r} is not the name of a variable"
+    return "is set by the runtime" if name in _RUNTIMES else None
+
+
+def find_variable_problem(value: str) -> str | None:
+    return "has a null character in its value" if "\0" in value else None
 
 
 def parse_environment(lines: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from lambdabuild.errors import UsageError
 
 EMULATOR_TIMEOUT = 300
 """Seconds that the emulator gives a function when nobody says: AWS_LAMBDA_FUNCTION_TIMEOUT."""
+MOST_EVENT = 6_291_556
+"""Bytes of an event of a synchronous invocation: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 OUT_OF_MEMORY, TIMED_OUT, EMULATOR = "Runtime.OutOfMemory", "Sandbox.Timedout", "Emulator"
 """Types of errors that are not an exception's."""
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -42,7 +44,9 @@ class Call:
     timeout: int | None
     """Seconds; None: the emulator's own."""
     memory: int | None
-    """MB; None: as much as the engine has."""
+    """MB; None: as much as Lambda gives, or the engine has."""
+    temporary: int
+    """MB of /tmp."""
     count: int
 
 
@@ -84,6 +88,8 @@ def check_event(text: str, *, where: str) -> str:
         raise UsageError(problem) from None
     except ValueError as error:
         raise UsageError(f"{where}: the event is not JSON: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{where}: the event is nested too deeply to be read as JSON") from None
     return text
 
 

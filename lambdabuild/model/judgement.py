@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import SOURCES
+from lambdabuild.model.typed import key_path
+from lambdabuild.model.unmet import Need, find_unmet_need
 from lambdabuild.model.verification import Failure, Place, Removed, Row, Status, Tried
 
 _PLACES = 3
@@ -19,8 +21,8 @@ _LOADER = re.compile(
     r"|ELF load command|cannot enable executable stack|static TLS block|file too short"
 )
 """What glibc's loader says of a binary that it does not take (elf/dl-load.c, dl-version.c, dl-lookup.c)."""
-_NO_NETWORK = re.compile(r"\[Errno (101|-3)\]|Could not connect to the endpoint URL|Unable to locate credentials")
-_ENVIRON = ("<frozen os>", "/os.py")
+_PASSING = ("MemoryError", "TimeoutError")
+"""Exceptions that another machine, or another day, may not raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class Case:
     """One import of a finished artifact, and all that can be told of it."""
 
     file: str
+    name: str
+    """Of the artifact."""
     handler: bool
     owner: str | None
     """The distribution that the module comes from; None for the project's own."""
@@ -61,8 +65,8 @@ def judge(case: Case, around: Surroundings) -> tuple[Row, Finding | None]:
         finding = Finding(
             severity="warning",
             code="import-unmet",
-            message=f"{case.file}: {_subject(case)} was not imported to its end, because it needs {need}: {told}",
-            hint="what is not needed at import is better done in the handler's function",
+            message=f"{case.file}: {_subject(case)} was not imported to its end, because it needs {need.text}: {told}",
+            hint=_unmet_hint(case, need),
         )
         return _row(case, "unmet", told), finding
     works_whole = case.full is not None and case.full.failure is None
@@ -80,14 +84,15 @@ def judge(case: Case, around: Surroundings) -> tuple[Row, Finding | None]:
     )
 
 
-def find_unmet_need(failure: Failure) -> str | None:
-    """What of a function's surroundings in Lambda an import lacked, that no sandbox gives."""
-    for cause in failure.causes:
-        if cause.type == "builtins.KeyError" and cause.place is not None and _is_environ(cause.place):
-            return f"the environment variable {cause.message.strip(chr(39))}"
-        if cause.type == "socket.gaierror" or _NO_NETWORK.search(cause.message):
-            return "the network, or credentials"
-    return None
+def is_lasting(case: Case, finding: Finding) -> bool:
+    """Whether a refusal follows from what is in the archives alone, so that it needs not be tried again.
+
+    How much time and memory there was, and whether it can be told what was left out, does not.
+    """
+    failure = case.slim.failure
+    if finding.severity != "error" or failure is None or case.untold is not None:
+        return False
+    return failure.kind in ("raised", "exited") and failure.type not in _PASSING and failure.signal != "SIGKILL"
 
 
 def find_culprits(full: Tried, around: Surroundings) -> tuple[Removed, ...]:
@@ -111,10 +116,6 @@ def is_optional(full: Tried) -> bool:
 def is_binary_failure(failure: Failure) -> bool:
     """Whether a binary is at fault: the system's loader refused it, or it crashed."""
     return failure.status < 0 or any(_LOADER.search(cause.message) for cause in failure.causes)
-
-
-def _is_environ(place: Place) -> bool:
-    return place.function == "__getitem__" and place.file.endswith(_ENVIRON)
 
 
 def _is_bytecode(path: str) -> bool:
@@ -143,6 +144,8 @@ def _subject(case: Case) -> str:
 def _told(failure: Failure, seconds: float) -> str:
     if failure.kind == "timeout":
         return f"it did not end within {seconds:.0f} s"
+    if failure.kind == "memory":
+        return f"it ran out of memory ({failure.message})"
     if failure.kind == "exited":
         if failure.status < 0:
             return f"the interpreter was killed by {failure.signal}"
@@ -185,6 +188,15 @@ def _hint(case: Case, failure: Failure, culprits: Collection[Removed], around: S
         if of_owner:
             return f"it can be without slimming: {_keep(of_owner)}"
     return _general_hint(case, failure, around)
+
+
+def _unmet_hint(case: Case, need: Need) -> str:
+    later = "what is not needed at import is better done in the handler's function"
+    if not need.variables:
+        return later
+    values = ", ".join(f'{name} = "1"' for name in need.variables)
+    table = key_path(("tool", "lambdabuild", "functions", case.name, "verify"))
+    return f"env = {{ {values} }} in [{table}] lets it be tried, with values that it takes; {later}"
 
 
 def _general_hint(case: Case, failure: Failure, around: Surroundings) -> str | None:

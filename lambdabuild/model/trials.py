@@ -51,7 +51,7 @@ def arrange(
     functions = {stack: list(users) for stack, users in stacks.items()}
     for artifact in artifacts:
         if artifact.kind == "layer" and chosen(artifact):
-            stack = next((stack for stack in functions if artifact in stack), None) or _parts(artifact, artifacts)
+            stack = next((stack for stack in functions if artifact in stack), None) or parts_of(artifact, artifacts)
             stacks.setdefault(stack, []).append(artifact)
     seen: set[tuple[str, str, Share]] = set()
     found = []
@@ -68,7 +68,7 @@ def _layers_of(function: Artifact, artifacts: Iterable[Artifact]) -> tuple[Artif
     layers = {
         artifact.name: artifact
         for artifact in artifacts
-        if artifact.kind == "layer" and (artifact.runtime, artifact.architecture) == _target(function)
+        if artifact.kind == "layer" and (artifact.runtime, artifact.architecture) == target_of(function)
     }
     missing = [name for name in function.layers if name not in layers]
     if missing:
@@ -79,18 +79,20 @@ def _layers_of(function: Artifact, artifacts: Iterable[Artifact]) -> tuple[Artif
     return tuple(layers[name] for name in function.layers)
 
 
-def _parts(layer: Artifact, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
+def parts_of(layer: Artifact, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
     """A layer with those that were split from the same one."""
     if layer.part_of is None:
         return (layer,)
-    return tuple(other for other in artifacts if other.part_of == layer.part_of and _target(other) == _target(layer))
+    return tuple(
+        other for other in artifacts if other.part_of == layer.part_of and target_of(other) == target_of(layer)
+    )
 
 
 def _trial(artifact: Artifact, paths: Sequence[str], seen: set[tuple[str, str, Share]]) -> Trial:
     """What is new of an artifact; of a layer everything, also what is in it twice."""
     layer = artifact.kind == "layer"
-    shares = [share for share in artifact.distributions if layer or (*_target(artifact), share) not in seen]
-    seen |= {(*_target(artifact), share) for share in shares}
+    shares = [share for share in artifact.distributions if layer or (*target_of(artifact), share) not in seen]
+    seen |= {(*target_of(artifact), share) for share in shares}
     owners = {module: f"{share.name} {share.version}" for share in shares for module in share.modules}
     modules = set(owners)
     if layer:
@@ -98,5 +100,5 @@ def _trial(artifact: Artifact, paths: Sequence[str], seen: set[tuple[str, str, S
     return Trial(artifact=artifact, handler=artifact.handler, modules=tuple(sorted(modules)), owners=owners)
 
 
-def _target(artifact: Artifact) -> Targeted:
+def target_of(artifact: Artifact) -> Targeted:
     return artifact.runtime, artifact.architecture

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lambdabuild.model.segment import Member
 
-VERIFICATION_FORMAT = 2
+VERIFICATION_FORMAT = 3
 """Raised whenever the same archives would be tried in another way."""
 PROBE = "lambdabuild_probe"
 """The module of ours that imports others, beside a function's own."""
@@ -32,6 +32,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unset:
+    """A variable of the environment that was asked for and is not there."""
+
+    name: str
+    file: str
+    """Where it was asked for, absolute in the image."""
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """An exception of a chain."""
 
@@ -46,7 +56,7 @@ class Cause:
 class Failure:
     """How an import failed."""
 
-    kind: Literal["raised", "exited", "timeout"]
+    kind: Literal["raised", "exited", "timeout", "memory"]
     type: str = ""
     """Of the exception, by its own name."""
     message: str = ""
@@ -58,6 +68,10 @@ class Failure:
     """The exception and those that it came from."""
     places: tuple[Place, ...] = ()
     """Where it was, the innermost last."""
+    unset: tuple[Unset, ...] = ()
+    """The variables that code in artifacts asked for in vain before."""
+    enumerated: tuple[str, ...] = ()
+    """The files in artifacts that went through the whole environment before."""
     log: tuple[str, ...] = ()
     """The last lines that were written."""
 
@@ -147,7 +161,7 @@ def parse_handler(name: str, init: Mapping[str, Any], probed: Tried | None) -> T
     The runtime tells of an exception little but its message, so the other account is taken where it failed as well.
     """
     failure = _failure(init["failure"]) if "failure" in init else None
-    if failure is not None and failure.kind == "raised" and probed is not None and probed.failure is not None:
+    if failure is not None and probed is not None and probed.failure is not None and probed.failure.kind == "raised":
         failure = probed.failure
     return Tried(name=name, seconds=init["seconds"], failure=failure)
 
@@ -172,6 +186,9 @@ def with_import_times(tried: Tried, answers: Sequence[Mapping[str, Any]]) -> Tri
 def _failure(document: Mapping[str, Any]) -> Failure:
     """What the runtime API was told, or saw."""
     log = tuple(document["log"])
+    if document["kind"] == "memory":
+        limit = f"limit {document['limit']} MB" if document["limit"] else "the engine's limit"
+        return Failure(kind="memory", message=limit, places=find_fault(log), log=log)
     if document["kind"] == "raised":
         error = document["error"]
         return Failure(kind="raised", type=error["errorType"], message=error["errorMessage"], log=log)
@@ -196,6 +213,8 @@ def _raised(document: Mapping[str, Any]) -> Failure:
         message=document["message"],
         causes=causes,
         places=_of_artifacts(Place(**place) for place in document["places"]),
+        unset=tuple(Unset(name=name, file=file, line=line) for name, file, line in document["unset"]),
+        enumerated=tuple(document["enumerated"]),
     )
 
 

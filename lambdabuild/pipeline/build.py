@@ -18,6 +18,7 @@ from lambdabuild.model.split import zipped_size
 from lambdabuild.pipeline.drafts import Draft, as_artifact, each_draft, kept_in
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared, prepare
+from lambdabuild.pipeline.refusals import environs_of, find_refused, note_refusals, stackings
 from lambdabuild.pipeline.reuse import Earlier, Memory, recall, remember, take
 from lambdabuild.pipeline.sidebyside import side_by_side
 from lambdabuild.pipeline.verifybuilt import Verified, verify_built
@@ -52,9 +53,8 @@ def build(order: Order, machines: Machines) -> Report:
     Raises LambdaBuildError; whatever it raises, the artifacts of earlier builds are as they were.
     """
     started = time.monotonic()
-    reuses = not (order.split or machines.resolver.upgrade or order.verify == "always")
     known = recall(machines.cache, order.output)
-    _check_handlers(order, known if reuses else Memory())
+    _check_handlers(order, _reusable(known, order, machines))
     waited = False
 
     def wait(what: str) -> None:
@@ -67,11 +67,21 @@ def build(order: Order, machines: Machines) -> Report:
         staging(order.output, waiting=partial(wait, f"another build into {order.output}")) as stage,
     ):
         known = recall(machines.cache, order.output, known=None if waited else known)
-        built = _build(order, machines, stage, known if reuses else Memory())
+        built = _build(order, machines, stage, _reusable(known, order, machines))
         stage.commit(built.artifacts, clean=order.clean, vouched=known.vouches)
         if not order.split:
             _remember(built, known, order, machines)
     return _report(built, order, seconds=time.monotonic() - started)
+
+
+def _reusable(known: Memory, order: Order, machines: Machines) -> Memory:
+    """What is known of the folder, less what may not stand as it is: that is what verification has refused."""
+    if order.split or machines.resolver.upgrade or order.verify == "always":
+        return Memory()
+    if order.verify == "never":
+        return known
+    every = stackings([one.artifact for one in known.earlier.values()], environs_of(order.config))
+    return known.without({one.artifact.file for one in every if find_refused(one, machines.cache) is not None})
 
 
 def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _Built:
@@ -90,6 +100,8 @@ def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _B
     contents |= {draft.file: (draft.source, draft.tree) for draft in drafts}
     used = [one.artifact for one in stands if one.artifact.file in prepared.attached]
     verified = verify_built([*made, *used], stage, contents, prepared=prepared, order=order, machines=machines)
+    if order.verify != "never":
+        note_refusals(stackings(artifacts, environs_of(order.config)), machines.cache)
     return _Built(
         prepared=prepared,
         made=made,

@@ -19,7 +19,7 @@ from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.steps.resolve import Resolution
 from lambdabuild.zipformat import COMPRESSOR
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 def fingerprints_of(
@@ -33,7 +33,7 @@ def fingerprints_of(
     teller = Teller()
     ground = [
         *(_FORMAT, __version__, READER, _tools(order, machines), str(order.project)),
-        *(order.tolerant, order.config.strict),
+        *(order.tolerant, order.config.strict, order.verify == "never"),
     ]
     resolved = {key: _digest([teller.tell(one.direct), _pins(one)]) for key, one in resolutions.items()}
     asked = {

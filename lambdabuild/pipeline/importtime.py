@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdabuild.model.events import Event, Listener
+from lambdabuild.model.functionenv import platform_environ
 from lambdabuild.model.handler import split_handler
 from lambdabuild.model.importpage import render_page
 from lambdabuild.model.importtime import Owners, Profile, parse_importtime, with_owners
@@ -31,12 +32,13 @@ def profile(
     sandbox = sandboxes.make(built.target)
     listen(Event(phase="importtime", text=f"importing {function.handler} in the {built.target} image"))
     module = split_handler(function.handler or "")[0].replace("/", ".")
+    platform = platform_environ(function=function.name, handler=function.handler or "", runtime=function.runtime)
     text, origins = time_imports(
         sandbox,
         built.path(function),
         [built.path(layer) for layer in built.layers],
         module=module,
-        environ=ENVIRON,
+        environ={**platform, **ENVIRON},
         timeout=timeout or TIMEOUT,
     )
     owners = Owners(layers=_owners(built.layers), function=_owners([function]))

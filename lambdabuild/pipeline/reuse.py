@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,10 @@ class Memory:
         """Whether an artifact, as a manifest tells of it, is the one that is known here and that stands."""
         known = self.earlier.get(artifact.file)
         return known is not None and known.artifact.sha256 == artifact.sha256 and self.stands(artifact.file)
+
+    def without(self, files: Collection[str]) -> Memory:
+        """With nothing known of these archives, so that they are made again."""
+        return replace(self, earlier={file: one for file, one in self.earlier.items() if file not in files})
 
     def find_standing(self, plan: Plan, fingerprints: Mapping[str, str]) -> frozenset[str]:
         """The archives of a plan that need not be made, as far as is known before any of it is."""

@@ -17,6 +17,7 @@ from lambdabuild.model.verification import Verification
 from lambdabuild.pipeline.contents import find_contents
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import prepare
+from lambdabuild.pipeline.refusals import Environs
 from lambdabuild.pipeline.verify import Bench, verify
 from lambdabuild.steps.built import check_built
 
@@ -30,6 +31,7 @@ class Standing:
     """Of layers and functions; none: all."""
     timeout: float
     """Seconds that an import may take."""
+    environs: Environs
     to_order: Callable[[Artifact], Order]
     """The build of an artifact, to tell what was left out of one that fails; may raise LambdaBuildError."""
 
@@ -55,6 +57,8 @@ def verify_standing(asked: Standing, machines: Machines) -> tuple[Verification, 
         describe=lambda artifact: _describe(artifact, asked, machines),
         timeout=asked.timeout,
         remember=False,
+        repeat=False,
+        environs=asked.environs,
         listen=machines.listen,
     )
     with machines.cache.in_use():

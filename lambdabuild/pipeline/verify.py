@@ -14,7 +14,7 @@ from lambdabuild.cache import Cache
 from lambdabuild.configfile import read_runtimes
 from lambdabuild.errors import UsageError
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.judgement import Case, Surroundings, judge
+from lambdabuild.model.judgement import Case, Surroundings, is_lasting, judge
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.removal import Contents, over
 from lambdabuild.model.report import Artifact
@@ -28,6 +28,15 @@ from lambdabuild.model.verification import (
     VerifiedArtifact,
     parse_rows,
     rows_document,
+)
+from lambdabuild.pipeline.refusals import (
+    Environs,
+    Refusal,
+    Refused,
+    Stacking,
+    find_refused,
+    keep_proven,
+    keep_refused,
 )
 from lambdabuild.steps.verify import Attempt, Function, Missing, Stack, list_paths, try_stack
 
@@ -52,6 +61,9 @@ class Bench:
     timeout: float
     remember: bool
     """Whether what went well for the same archives in the same image needs no repetition."""
+    repeat: bool
+    """Whether what was refused of the same content in the same image is refused again without being tried."""
+    environs: Environs
     listen: Listener
 
 
@@ -112,9 +124,11 @@ class _Run:
         """Fill the rows; gives what was found."""
         target = self._target
         sandbox = self.bench.sandboxes.make(target)
-        fresh = [trial for trial in self.stacked.trials if not self._recall(trial, sandbox.digest)]
+        findings: list[Finding] = []
+        trials = [trial for trial in self.stacked.trials if not self._recall(trial, sandbox.digest)]
+        fresh = [trial for trial in trials if not self._repeat(trial, sandbox.digest, findings)]
         if not fresh:
-            return []
+            return findings
         handlers = sum(trial.handler is not None for trial in fresh)
         modules = sum(len(trial.modules) for trial in fresh)
         text = f"trying {_counted(handlers, modules)} in the {target.runtime.name} image"
@@ -124,10 +138,9 @@ class _Run:
         stack = Stack(
             layers=tuple(self.folder / layer.file for layer in self.stacked.layers),
             modules=tuple(dict.fromkeys(module for trial in layers for module in trial.modules)),
-            functions=tuple(_function(trial, self.folder) for trial in functions),
+            functions=tuple(self._function(trial) for trial in functions),
         )
         attempts = try_stack(sandbox, stack, timeout=self.bench.timeout, find_missing=self._find_missing)
-        findings = []
         for trial in fresh:
             file = trial.artifact.file if trial.handler is not None else None
             names = ([trial.handler] if trial.handler is not None else []) + [*trial.modules]
@@ -135,12 +148,13 @@ class _Run:
         return findings
 
     def _judge(self, trial: Trial, attempts: Iterable[Attempt], image: str) -> list[Finding]:
-        findings = []
+        findings, refusals = [], []
         file = trial.artifact.file
         around = self._around.get(file, Surroundings(owners={}, removed={}))
         for attempt in attempts:
             case = Case(
                 file=file,
+                name=trial.artifact.name,
                 handler=attempt.slim.name == trial.handler,
                 owner=trial.owners.get(attempt.slim.name),
                 target=self._target,
@@ -151,9 +165,20 @@ class _Run:
             row, finding = judge(case, around)
             self.rows.setdefault(file, []).append(row)
             findings += [finding] if finding else []
+            if finding is not None and is_lasting(case, finding):
+                message = finding.message.removeprefix(f"{file}: ")
+                refusals.append(Refusal(row=row, message=message, hint=finding.hint))
+        rows = self.rows.get(file, [])
         if not findings:
-            text = json.dumps(rows_document(self.rows.get(file, [])))
-            self.bench.cache.store_text(_KIND, self._key(trial, image), text)
+            self.bench.cache.store_text(_KIND, self._key(trial, image), json.dumps(rows_document(rows)))
+        failed = any(finding.severity == "error" for finding in findings)
+        stacking = self._stacking(trial)
+        keep_proven(stacking, self.bench.cache, proven=not failed)
+        if refusals:
+            refused = Refused(image=image, rows=tuple(rows), refusals=tuple(refusals))
+            keep_refused(stacking, refused, self.bench.cache)
+        elif not failed:
+            keep_refused(stacking, None, self.bench.cache)
         return findings
 
     def _recall(self, trial: Trial, image: str) -> bool:
@@ -168,14 +193,46 @@ class _Run:
         except (TypeError, ValueError):
             return False
         self.remembered.add(trial.artifact.file)
+        keep_proven(self._stacking(trial), self.bench.cache, proven=True)
         return True
+
+    def _repeat(self, trial: Trial, image: str, findings: list[Finding]) -> bool:
+        """Refuse again what was refused in this image, if it was."""
+        refused = find_refused(self._stacking(trial), self.bench.cache) if self.bench.repeat else None
+        if refused is None or refused.image != image:
+            return False
+        file = trial.artifact.file
+        self.rows[file] = list(refused.rows)
+        self.remembered.add(file)
+        findings += [refusal.finding(file) for refusal in refused.refusals]
+        return True
+
+    def _stacking(self, trial: Trial) -> Stacking:
+        environ = self._environ(trial)
+        return Stacking(artifact=trial.artifact, layers=self.stacked.layers, environ=environ)
+
+    def _environ(self, trial: Trial) -> Mapping[str, str]:
+        return {} if trial.handler is None else self.bench.environs.get(trial.artifact.name, {})
 
     def _key(self, trial: Trial, image: str) -> str:
         """Everything that the outcome depends on."""
         layers = [layer.sha256 for layer in self.stacked.layers]
-        of_trial = [trial.artifact.sha256, trial.handler, trial.modules]
+        of_trial = [trial.artifact.sha256, trial.handler, trial.modules, sorted(self._environ(trial).items())]
         inputs = json.dumps([VERIFICATION_FORMAT, str(self._target), image, layers, of_trial])
         return hashlib.sha256(inputs.encode()).hexdigest()
+
+    def _function(self, trial: Trial) -> Function:
+        assert trial.handler is not None
+        artifact = trial.artifact
+        return Function(
+            file=artifact.file,
+            name=artifact.name,
+            archive=self.folder / artifact.file,
+            handler=trial.handler,
+            modules=trial.modules,
+            compiled=artifact.provenance.bytecode is not None,
+            environ=self._environ(trial),
+        )
 
     def _find_missing(self) -> Missing:
         """What the archives lack; and remember whose everything is, for what will be said of it."""
@@ -197,18 +254,6 @@ class _Run:
                     removed=removed | {root + one.member.path: one for one in own.removed},
                 )
         return Missing(layers=of_layers, functions=functions)
-
-
-def _function(trial: Trial, folder: Path) -> Function:
-    assert trial.handler is not None
-    file = trial.artifact.file
-    return Function(
-        file=file,
-        archive=folder / file,
-        handler=trial.handler,
-        modules=trial.modules,
-        compiled=trial.artifact.provenance.bytecode is not None,
-    )
 
 
 def _counted(handlers: int, modules: int) -> str:

@@ -15,6 +15,7 @@ from lambdabuild.model.verification import Verification
 from lambdabuild.pipeline.contents import find_contents
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared
+from lambdabuild.pipeline.refusals import environs_of, find_refused, is_proven, stackings
 from lambdabuild.pipeline.verify import Bench, verify
 from lambdabuild.steps.publish import Stage
 from lambdabuild.steps.verify import TIMEOUT
@@ -48,36 +49,46 @@ def verify_built(
 
     Raises PolicyError for what fails, and MachineError where it is asked for and cannot be done.
     """
+    if order.verify == "never":
+        return Verified()
     planned = {one.file: one for one in prepared.whole.artifacts}
+    cache, environs = machines.cache, environs_of(order.config)
+    every = tuple(stackings(artifacts, environs))
 
     def describe(artifact: Artifact) -> Contents:
         source, tree = contents[artifact.file]
         return find_contents(planned[source], tree, prepared, order)
 
-    sandboxes = _find_sandboxes(prepared, order, machines)
+    refused = [(one.artifact.file, found) for one in every if (found := find_refused(one, cache)) is not None]
+    due = bool(refused) or not all(is_proven(one, cache) for one in every)
+    sandboxes = _find_sandboxes(prepared, order, machines, due=due)
     if sandboxes is None or isinstance(sandboxes, str):
-        return Verified(why_not=sandboxes)
+        again = [refusal.finding(file) for file, found in refused for refusal in found.refusals]
+        return Verified(why_not=sandboxes, findings=tuple(judged(dict.fromkeys(again), tolerant=False)))
     for artifact in artifacts:
         stage.borrow(artifact.file)
     bench = Bench(
         sandboxes=sandboxes,
-        cache=machines.cache,
+        cache=cache,
         describe=describe,
         timeout=TIMEOUT,
         remember=True,
+        repeat=order.verify == "auto",
+        environs=environs,
         listen=machines.listen,
     )
     verification, findings = verify(artifacts, stage.folder, bench, chosen=lambda artifact: True)
     return Verified(verification=verification, findings=tuple(judged(findings, tolerant=False)))
 
 
-def _find_sandboxes(prepared: Prepared, order: Order, machines: Machines) -> Sandboxes | str | None:
-    """Where to try; or why that cannot be, None where nobody asked."""
+def _find_sandboxes(prepared: Prepared, order: Order, machines: Machines, *, due: bool) -> Sandboxes | str | None:
+    """Where to try; or why that cannot be, None where nobody asked. What is ``due`` is tried though nothing was
+    installed: it was refused, or what installed it ended before it was tried."""
     builders = {one.builder for one in prepared.installed.values()}
     by_docker = "docker" in builders or (builders <= {"none"} and machines.builder.name in ("docker", "auto"))
-    if order.verify == "never" or machines.sandboxes is None or (order.verify == "auto" and not by_docker):
+    if machines.sandboxes is None or (order.verify == "auto" and not by_docker):
         return None
-    if order.verify == "auto" and not any(one.asked for one in prepared.installed.values()):
+    if order.verify == "auto" and not due and not any(one.asked for one in prepared.installed.values()):
         return "nothing was installed, so no Engine was asked (--verify tries the archives)"
     try:
         sandboxes = machines.sandboxes()
@@ -88,5 +99,5 @@ def _find_sandboxes(prepared: Prepared, order: Order, machines: Machines) -> San
     except MachineError as error:
         if order.verify == "always":
             raise
-        return error.message if "docker" in builders else None
+        return error.message
     return sandboxes

@@ -44,7 +44,7 @@ def time_imports(
     }
     stdin = json.dumps(order).encode()
     with ExitStack() as stack:
-        unpacked = stack.enter_context(sandbox.layered([path.read_bytes for path in layers])) if layers else None
+        unpacked = stack.enter_context(sandbox.layered([path.read_bytes for path in layers]))
         running = stack.enter_context(sandbox.running(function.read_bytes, unpacked))
         running.add(_probe)
         argv = [running.python, "-I", "-c", read_program("runtime_api.py")]

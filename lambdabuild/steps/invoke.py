@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from lambdabuild.errors import MachineError
+from lambdabuild.model.functionenv import platform_environ
 from lambdabuild.model.invocation import EMULATOR_TIMEOUT, Call
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ def invoke(
     """
     from lambdabuild.builders.sandbox import read_program
 
+    platform = platform_environ(function=name, handler=handler, runtime=sandbox.target.runtime.name)
     order = {
         "entrypoint": sandbox.entrypoint,
         "handler": handler,
-        "environ": {**call.environ, **_settings(call, name)},
+        "environ": {**platform, **call.environ, **_settings(call)},
         "event": call.event,
         "count": call.count,
         "deadline": (call.timeout or EMULATOR_TIMEOUT) + _GRACE,
@@ -43,8 +45,10 @@ def invoke(
     stdin = json.dumps(order).encode()
     limit = None if call.memory is None else call.memory + OWN_MEMORY + -(-unzipped // _MEGABYTE)
     with ExitStack() as stack:
-        unpacked = stack.enter_context(sandbox.layered([path.read_bytes for path in layers])) if layers else None
-        running = stack.enter_context(sandbox.running(function.read_bytes, unpacked, memory=limit, network=True))
+        unpacked = stack.enter_context(sandbox.layered([path.read_bytes for path in layers]))
+        running = stack.enter_context(
+            sandbox.running(function.read_bytes, unpacked, memory=limit, temporary=call.temporary, network=True)
+        )
         argv = [running.python, "-I", "-c", read_program("invoke.py")]
         ran = running.run(argv, stdin=b"%d\n" % len(stdin) + stdin, doing="invoking the function")
     if ran.returncode != 0:
@@ -58,9 +62,9 @@ def invoke(
     return told, ran.stderr
 
 
-def _settings(call: Call, name: str) -> dict[str, str]:
+def _settings(call: Call) -> dict[str, str]:
     """What Lambda tells a function of its configuration, and the emulator takes from the environment."""
-    settings = {"AWS_LAMBDA_FUNCTION_NAME": name}
+    settings = {}
     if call.timeout is not None:
         settings["AWS_LAMBDA_FUNCTION_TIMEOUT"] = str(call.timeout)
     if call.memory is not None:

@@ -8,15 +8,16 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambdabuild.errors import LambdaBuildError, MachineError, PolicyError
+from lambdabuild.model.functionenv import platform_environ
 from lambdabuild.model.handler import split_handler
-from lambdabuild.model.judgement import find_unmet_need
 from lambdabuild.model.segment import Member
+from lambdabuild.model.unmet import find_unmet_need
 from lambdabuild.model.verification import PROBE, Removed, Tried, parse_handler, parse_module, with_import_times
 from lambdabuild.zipformat import pack, write_zip
 
@@ -26,19 +27,11 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds that an import may take: six times what Lambda gives the init phase, for machines that emulate another."""
 _MOST_AT_ONCE = 4
-ENVIRON = {
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
-    "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-    "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/function",
-    "AWS_LAMBDA_LOG_STREAM_NAME": "verify",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "PYTHONFAULTHANDLER": "1",
-}
-"""What every function has, but no credentials: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-And what makes an interpreter say where it was when it is killed."""
+ENVIRON = {"AWS_EC2_METADATA_DISABLED": "true", "PYTHONFAULTHANDLER": "1"}
+"""What makes boto3 look for no credentials where there are none, and an interpreter say where it was when it is
+killed."""
+_LAYERS_FUNCTION = "layers"
+"""What the function is called that imports modules of layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +39,15 @@ class Function:
     """A function's archive, and what of it is tried."""
 
     file: str
+    name: str
     archive: Path
     handler: str
     modules: tuple[str, ...]
     """Of the distributions in it."""
-    compiled: bool = False
+    compiled: bool
     """Whether it has bytecode, so that it is measured what that saves."""
+    environ: Mapping[str, str]
+    """What its environment has besides Lambda's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +100,7 @@ def try_stack(
     """
     archives = [path.read_bytes for path in stack.layers]
     handlers: dict[str | None, str] = {function.file: function.handler for function in stack.functions}
-    layered = sandbox.layered(archives) if archives else nullcontext()
-    with layered as layers, _threads(sandbox) as pool:
+    with sandbox.layered(archives) as layers, _threads(sandbox) as pool:
         trial = _Trial(sandbox, layers, timeout)
         jobs: dict[str | None, Future[tuple[Tried, ...]]] = {None: pool.submit(trial.modules, stack.modules)}
         jobs |= {function.file: pool.submit(trial.function, function) for function in stack.functions}
@@ -130,7 +125,9 @@ def _is_settled(attempt: Attempt, handler: str | None) -> bool:
     """Whether a handler's failure is none that slimming could have a part in, or would take all of the time again."""
     failure = attempt.slim.failure
     assert failure is not None
-    return attempt.slim.name == handler and (failure.kind == "timeout" or find_unmet_need(failure) is not None)
+    return attempt.slim.name == handler and (
+        failure.kind in ("timeout", "memory") or find_unmet_need(failure) is not None
+    )
 
 
 def _try_whole(
@@ -151,7 +148,7 @@ def _try_whole(
 class _Trial:
     """Runs programs of ours in sandboxes over the same layers, and reads their answers."""
 
-    def __init__(self, sandbox: Sandbox, layers: Layers | None, timeout: float) -> None:
+    def __init__(self, sandbox: Sandbox, layers: Layers, timeout: float) -> None:
         self._sandbox = sandbox
         self._layers = layers
         self._timeout = timeout
@@ -161,63 +158,76 @@ class _Trial:
         if not names:
             return ()
         with self._sandbox.running(_probe, self._layers) as running:
-            return self._import(running, names)
+            return self._import(running, None, names)
 
     def function(self, function: Function) -> tuple[Tried, ...]:
         """Let the runtime import the handler, and then import modules of the function's distributions."""
         with self._sandbox.running(function.archive.read_bytes, self._layers) as running:
-            init = self._run(running, function.handler)["init"]
-            raised = "failure" in init and init["failure"]["kind"] == "raised"
+            init = self._run(running, function, function.handler)["init"]
+            raised = "failure" in init and (
+                init["failure"]["kind"] == "raised" or init["failure"].get("status", -1) >= 0
+            )
             if raised or function.modules or function.compiled:
                 running.add(_probe)
-            probed = self._import(running, [_module_of(function.handler)])[0] if raised else None
+            probed = self._import(running, function, [_module_of(function.handler)])[0] if raised else None
             tried = parse_handler(function.handler, init, probed)
             if function.compiled and not tried.failure:
-                tried = self._measured(running, tried)
-            return tried, *self._import(running, function.modules)
+                tried = self._measured(running, function, tried)
+            return tried, *self._import(running, function, function.modules)
 
-    def _measured(self, running: Running, tried: Tried) -> Tried:
+    def _measured(self, running: Running, function: Function, tried: Tried) -> Tried:
         """A handler that can be imported, with the time that this takes with bytecode and without."""
         event = {"module": _module_of(tried.name), "watch": False}
         events = [event | {"bytecode": bytecode} for bytecode in (True, False)]
-        answers = self._run(running, f"{PROBE}.handler", events, fresh=True)["answers"]
+        answers = self._run(running, function, f"{PROBE}.handler", events, fresh=True)["answers"]
         return with_import_times(tried, answers)
 
     def add_to_layers(self, removed: Sequence[Removed]) -> None:
-        if self._layers is not None and removed:
+        if removed:
             self._layers.add(lambda: _zipped(one.member for one in removed))
 
     def whole(self, function: Function | None, removed: Sequence[Removed], names: Sequence[str]) -> tuple[Tried, ...]:
         """Import with nothing left out, and watch what is opened; each in a process of its own."""
-        archive = function.archive.read_bytes if function else None
+        archive = function.archive.read_bytes if function else _probe
         modules = [_module_of(name) if function and name == function.handler else name for name in names]
         with self._sandbox.running(archive, self._layers) as running:
             if removed:
                 running.add(lambda: _zipped(one.member for one in removed))
-            running.add(_probe)
-            tried = self._import(running, modules, watch=True)
+            if function:
+                running.add(_probe)
+            tried = self._import(running, function, modules, watch=True)
         return tuple(replace(one, name=name) for name, one in zip(names, tried, strict=True))
 
-    def _import(self, running: Running, names: Sequence[str], *, watch: bool = False) -> tuple[Tried, ...]:
+    def _import(
+        self, running: Running, function: Function | None, names: Sequence[str], *, watch: bool = False
+    ) -> tuple[Tried, ...]:
         if not names:
             return ()
         events = [{"module": name, "watch": watch, "bytecode": True} for name in names]
-        told = self._run(running, f"{PROBE}.handler", events, fresh=watch)
+        told = self._run(running, function, f"{PROBE}.handler", events, fresh=watch)
         if "failure" in told["init"]:
             log = "\n".join(told["init"]["failure"]["log"])
             raise MachineError(f"the image's runtime does not start:\n{log}", hint="is it a Lambda image for Python?")
         return tuple(parse_module(name, answer) for name, answer in zip(names, told["answers"], strict=True))
 
     def _run(
-        self, running: Running, handler: str, events: Sequence[Mapping[str, Any]] = (), *, fresh: bool = False
+        self,
+        running: Running,
+        function: Function | None,
+        handler: str,
+        events: Sequence[Mapping[str, Any]] = (),
+        *,
+        fresh: bool = False,
     ) -> Any:
         from lambdabuild.builders.sandbox import read_program
 
+        name = function.name if function else _LAYERS_FUNCTION
+        platform = platform_environ(function=name, handler=handler, runtime=self._sandbox.target.runtime.name)
         order = {
             "entrypoint": self._sandbox.entrypoint,
             "handler": handler,
             "timeout": self._timeout,
-            "environ": ENVIRON,
+            "environ": {**platform, **ENVIRON, **(function.environ if function else {})},
             "events": events,
             "fresh": fresh,
         }

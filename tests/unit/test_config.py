@@ -148,6 +148,7 @@ groups = ["data"]
 extras = ["fast"]
 package = "worker"
 boto3 = "bundle"
+verify = { env = { TABLE = "orders", PORT = "1" } }
 
 [tool.lambdabuild.functions.users]
 handler = "./functions//users::handler.process"
@@ -213,6 +214,7 @@ FULL_CONFIG = ProjectConfig(
             extras=("fast",),
             package="worker",
             boto3="bundle",
+            verify_env=(("PORT", "1"), ("TABLE", "orders")),
         ),
         "users": FunctionConfig(
             name="users",
@@ -369,7 +371,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
             "folder, gitignore, groups, handler, include, keep, layers, only-groups, package, pylock, python, "
-            "requirements, source, sources",
+            "requirements, source, sources, verify",
         ],
     ),
     "wrong types": (

@@ -15,7 +15,7 @@ from lambdabuild.model.invocation import (
 )
 from lambdabuild.model.invokedtext import error_text, invoked_document, response_text, times_text
 
-CALL = Call(event="{}", environ={}, timeout=3, memory=128, count=1)
+CALL = Call(event="{}", environ={}, timeout=3, memory=128, temporary=512, count=1)
 ID = "65e9a084-f9cf-45d3-b08c-bd773603b0d8"
 STAMP = "21 Nov 2026 09:42:41,484"
 
@@ -221,7 +221,7 @@ def test_a_runtime_that_dies_at_init(kills: int, message: str) -> None:
     ],
 )
 def test_a_function_that_takes_too_much_memory(memory: int | None, message: str, hint: str) -> None:
-    call = Call(event="{}", environ={}, timeout=None, memory=memory, count=1)
+    call = Call(event="{}", environ={}, timeout=None, memory=memory, temporary=512, count=1)
     answer = {"status": 502, "body": KILLED % "signal: killed", "seconds": 0.9}
     log = INIT + rapid(f"INVOKE START(requestId: {ID})")
     invoked = read_answers(told(answer, oom_kills=1), log, call)

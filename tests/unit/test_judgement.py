@@ -37,6 +37,7 @@ def case(failure: Failure | None, *, handler: bool = False, full: Failure | str 
         tried = Tried(name=name, seconds=1, failure=None if isinstance(full, str) else full, opened=opened)
     return Case(
         file="layer.zip",
+        name="app",
         handler=handler,
         owner=None if handler else "demo 1.0",
         target=target(),
@@ -187,7 +188,8 @@ def test_an_environment_variable_is_not_there(file: str) -> None:
         code="import-unmet",
         message="layer.zip: the handler app.handler was not imported to its end, because it needs the environment "
         "variable TABLE: KeyError: 'TABLE'",
-        hint="what is not needed at import is better done in the handler's function",
+        hint='env = { TABLE = "1" } in [tool.lambdabuild.functions.app.verify] lets it be tried, with values that it '
+        "takes; what is not needed at import is better done in the handler's function",
     )
     elsewhere = raised("KeyError", "'TABLE'", replace(place, file="/var/task/app.py"))
     assert judge(case(elsewhere, handler=True), NOTHING)[0].status == "broken"

@@ -12,6 +12,7 @@ from lambdabuild.model.verification import (
     Place,
     Row,
     Tried,
+    Unset,
     Untried,
     Verification,
     VerifiedArtifact,
@@ -31,6 +32,8 @@ RAISED: dict[str, Any] = {
     "message": "no",
     "places": [{**PLACE, "file": "/var/task/lambdabuild_probe.py"}, {**PLACE, "file": "<frozen importlib>"}, PLACE],
     "causes": [{"type": "builtins.ValueError", "message": "no", "place": PLACE}],
+    "unset": [["TABLE", "/opt/python/demo.py", 2]],
+    "enumerated": ["/opt/python/settings.py"],
 }
 INIT_ERROR = {"errorType": "Runtime.ImportModuleError", "errorMessage": "Unable to import module 'app'"}
 
@@ -51,6 +54,8 @@ def test_a_module_that_raises() -> None:
             message="no",
             causes=(Cause(type="builtins.ValueError", message="no", place=place),),
             places=(place,),
+            unset=(Unset(name="TABLE", file="/opt/python/demo.py", line=2),),
+            enumerated=("/opt/python/settings.py",),
         ),
     )
 

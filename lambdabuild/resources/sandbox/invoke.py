@@ -72,7 +72,8 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
 def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start the image's entry point, its output in one pipe."""
     argv = [*order["entrypoint"], order["handler"]]
-    environ = {**os.environ, **order["environ"]}
+    environ = {name: value for name, value in os.environ.items() if name != "HOME"}  # which Lambda does not set
+    environ |= order["environ"]
     if "LOG_LEVEL" in environ:
         # The emulator takes it for its own, and does not start with a level that it has no name for.
         argv = [EMULATOR, "--log-level", "info", BOOTSTRAP]

@@ -11,19 +11,29 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOTS = ("/opt/", "/var/task/")
 _opened: dict[str, None] = {}
+_unset: dict[tuple[str, str, int], None] = {}
+_enumerated: dict[str, None] = {}
 _cache_from_source = external.cache_from_source
+_Environ = type(os.environ)
+_get, _iterate = _Environ.__getitem__, _Environ.__iter__
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Import ``event["module"]``; with ``event["watch"]`` tell which files that opens.
 
-    Without ``event["bytecode"]`` the bytecode of artifacts is passed over, not that of the runtime.
+    Without ``event["bytecode"]`` the bytecode of artifacts is passed over, not that of the runtime. Of the environment
+    it is told which variables code in artifacts asked for in vain, and where, and which files went through all of it.
     """
+    _Environ.__getitem__ = _watched_get  # type: ignore[method-assign]
+    _Environ.__iter__ = _watched_iterate  # type: ignore[method-assign]
+    _unset.clear()
+    _enumerated.clear()
     if not event["bytecode"]:
         vars(external)["cache_from_source"] = _uncached
     if event["watch"]:  # in a process of its own: an audit hook is there to stay
@@ -37,7 +47,40 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     seconds, processor = time.perf_counter() - started, time.process_time() - spent
     if event["watch"]:
         _mapped()
-    return {"seconds": seconds, "processor": processor, "failure": failure, "opened": list(_opened)}
+    return {
+        "seconds": seconds,
+        "processor": processor,
+        "failure": failure and failure | {"unset": list(_unset), "enumerated": list(_enumerated)},
+        "opened": list(_opened),
+    }
+
+
+def _watched_get(environ: Any, name: str) -> str:
+    try:
+        return str(_get(environ, name))
+    except KeyError:
+        file, line = _place_of_code()
+        if file:
+            _unset[name, file, line] = None
+        raise
+
+
+def _watched_iterate(environ: Any) -> Iterator[str]:
+    file, _ = _place_of_code()
+    if file:
+        _enumerated[file] = None
+    return iter(_iterate(environ))
+
+
+def _place_of_code() -> tuple[str, int]:
+    """The innermost place in an artifact, but for ours."""
+    frame = sys._getframe()
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(ROOTS) and file != __file__:
+            return file, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]
+    return "", 0
 
 
 def _uncached(path: str, *args: Any, **named: Any) -> str:
