@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from lambdabuild.model.hints import Surroundings, general_hint, is_binary_failure
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import SOURCES
@@ -16,11 +16,6 @@ from lambdabuild.model.verification import Failure, Place, Removed, Row, Status,
 _PLACES = 3
 _MESSAGE_LINES = 5
 _LOG_LINES = 5
-_LOADER = re.compile(
-    r"cannot open shared object file|version `[^']+' not found|undefined symbol|wrong ELF class|invalid ELF header"
-    r"|ELF load command|cannot enable executable stack|static TLS block|file too short"
-)
-"""What glibc's loader says of a binary that it does not take (elf/dl-load.c, dl-version.c, dl-lookup.c)."""
 _PASSING = ("MemoryError", "TimeoutError")
 """Exceptions that another machine, or another day, may not raise."""
 
@@ -42,16 +37,6 @@ class Case:
     """With all that rules left out; None where that could not be tried, or needed not be."""
     untold: str | None = None
     """Why it could not."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """The files of an artifact and its layers in the image, by absolute path."""
-
-    owners: Mapping[str, str]
-    """Of what is there."""
-    removed: Mapping[str, Removed]
-    """What rules left out."""
 
 
 def judge(case: Case, around: Surroundings) -> tuple[Row, Finding | None]:
@@ -111,11 +96,6 @@ def find_culprits(full: Tried, around: Surroundings) -> tuple[Removed, ...]:
 def is_optional(full: Tried) -> bool:
     """Whether it is no loss that an import fails: it does with nothing left out, and no binary is at fault."""
     return full.failure is not None and not is_binary_failure(full.failure)
-
-
-def is_binary_failure(failure: Failure) -> bool:
-    """Whether a binary is at fault: the system's loader refused it, or it crashed."""
-    return failure.status < 0 or any(_LOADER.search(cause.message) for cause in failure.causes)
 
 
 def _is_bytecode(path: str) -> bool:
@@ -187,7 +167,7 @@ def _hint(case: Case, failure: Failure, culprits: Collection[Removed], around: S
         of_owner = [one for one in around.removed.values() if one.owner == (case.owner or SOURCES)]
         if of_owner:
             return f"it can be without slimming: {_keep(of_owner)}"
-    return _general_hint(case, failure, around)
+    return general_hint(failure, around, target=case.target, owner=case.owner, handler=case.handler)
 
 
 def _unmet_hint(case: Case, need: Need) -> str:
@@ -199,36 +179,10 @@ def _unmet_hint(case: Case, need: Need) -> str:
     return f"env = {{ {values} }} in [{table}] lets it be tried, with values that it takes; {later}"
 
 
-def _general_hint(case: Case, failure: Failure, around: Surroundings) -> str | None:
-    """What to do about a failure that slimming has no part in."""
-    if is_binary_failure(failure):
-        at_fault = (around.owners.get(place.file, SOURCES) for place in reversed(failure.places))
-        owner = next((owner for owner in at_fault if owner != SOURCES), case.owner)
-        name = owner.partition(" ")[0] if owner else "it"
-        return f"choose a version of {name} whose wheel fits {case.target}, or leave it out"
-    if failure.type == "PermissionError":
-        return "Lambda runs functions as another user: files in an archive must be readable for all (0644)"
-    missing = _missing_module(failure)
-    if missing is not None:
-        return f'add the distribution that brings "{missing}" to the dependencies (uv add), or to a layer'
-    if case.handler:
-        return "mend it; or, where it needs what it has in Lambda alone, build with --no-verify"
-    return None
-
-
 def _keep(removed: Collection[Removed]) -> str:
     """The line that brings files back, for all artifacts."""
     patterns = dict.fromkeys(one.keep for one in removed)
     return f"keep = [{', '.join(map(_quoted, patterns))}] in [tool.lambdabuild]"
-
-
-def _missing_module(failure: Failure) -> str | None:
-    """The top-level module that is not there."""
-    for cause in reversed(failure.causes):
-        found = re.fullmatch(r"No module named '([^'.]+)[^']*'", cause.message)
-        if cause.type == "builtins.ModuleNotFoundError" and found:
-            return found[1]
-    return None
 
 
 def _quoted(pattern: str) -> str:

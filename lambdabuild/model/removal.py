@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from lambdabuild.model.hints import Advice
 from lambdabuild.model.patterns import PatternList, parse_patterns
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.treatment import Slimming
@@ -37,6 +38,7 @@ class Contents:
     owners: Mapping[str, str]
     """By path in the archive."""
     removed: tuple[Removed, ...]
+    advice: Advice | None = None
 
 
 def removed_members(

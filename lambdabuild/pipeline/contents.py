@@ -7,6 +7,7 @@ from dataclasses import replace
 from lambdabuild.model.plan import FunctionPlan, LayerPlan
 from lambdabuild.model.removal import Contents, Reasons, removed_members
 from lambdabuild.model.tree import Tree
+from lambdabuild.pipeline.advice import advice_for
 from lambdabuild.pipeline.order import Order
 from lambdabuild.pipeline.prepare import Prepared
 from lambdabuild.steps.collect import collect_code, collect_sources
@@ -35,4 +36,5 @@ def find_contents(artifact: LayerPlan | FunctionPlan, tree: Tree, prepared: Prep
     return Contents(
         owners={path: entry.owner for path, entry in tree.entries.items()},
         removed=removed_members(tree, segments, code, reasons, root=root),
+        advice=advice_for(artifact, order) if isinstance(artifact, FunctionPlan) else None,
     )

@@ -6,15 +6,16 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambdabuild.cache import Cache
-from lambdabuild.configfile import read_runtimes
+from lambdabuild.configfile import read_runtimes, read_stdlib
 from lambdabuild.errors import UsageError
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.judgement import Case, Surroundings, is_lasting, judge
+from lambdabuild.model.hints import Surroundings
+from lambdabuild.model.judgement import Case, is_lasting, judge
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.removal import Contents, over
 from lambdabuild.model.report import Artifact
@@ -81,7 +82,7 @@ def verify(
     remembered: set[str] = set()
     findings: list[Finding] = []
     for stacked in stacks:
-        run = _Run(stacked, folder, paths, bench)
+        run = _Run(stacked, folder, paths, bench, _modules_beside(stacked, artifacts))
         findings += run.try_all()
         for file, of_file in run.rows.items():
             rows.setdefault(file, []).extend(of_file)
@@ -109,6 +110,8 @@ class _Run:
     folder: Path
     paths: Mapping[str, tuple[str, ...]]
     bench: Bench
+    beside: Mapping[str, tuple[str, ...]]
+    """The modules of layers for the same target that are not in the stack, by name."""
     rows: dict[str, list[Row]] = field(default_factory=dict)
     remembered: set[str] = field(default_factory=set)
     _around: dict[str | None, Surroundings] = field(default_factory=dict)
@@ -119,6 +122,11 @@ class _Run:
         if runtime is None:
             raise UsageError(f"Lambda has no runtime {self.stacked.runtime}", hint="build again")
         return Target(runtime=runtime, architecture=self.stacked.architecture)
+
+    @property
+    def _nothing(self) -> Surroundings:
+        """What is known of an artifact before its content is asked for."""
+        return Surroundings(owners={}, removed={}, layers=self.beside, stdlib=read_stdlib())
 
     def try_all(self) -> list[Finding]:
         """Fill the rows; gives what was found."""
@@ -150,7 +158,7 @@ class _Run:
     def _judge(self, trial: Trial, attempts: Iterable[Attempt], image: str) -> list[Finding]:
         findings, refusals = [], []
         file = trial.artifact.file
-        around = self._around.get(file, Surroundings(owners={}, removed={}))
+        around = self._around.get(file, self._nothing)
         for attempt in attempts:
             case = Case(
                 file=file,
@@ -245,15 +253,26 @@ class _Run:
         functions = {}
         for trial in self.stacked.trials:
             file, root = trial.artifact.file, _ROOTS[trial.artifact.kind]
-            self._around[file] = Surroundings(owners=owners, removed=removed)
+            self._around[file] = replace(self._nothing, owners=owners, removed=removed)
             if trial.artifact.kind != "layer":
                 own = self.bench.describe(trial.artifact)
                 functions[file] = own.removed
-                self._around[file] = Surroundings(
+                self._around[file] = replace(
+                    self._nothing,
+                    advice=own.advice,
                     owners=owners | {root + path: owner for path, owner in own.owners.items()},
                     removed=removed | {root + one.member.path: one for one in own.removed},
                 )
         return Missing(layers=of_layers, functions=functions)
+
+
+def _modules_beside(stacked: Stacked, artifacts: Iterable[Artifact]) -> dict[str, tuple[str, ...]]:
+    return {
+        one.name: tuple(module for share in one.distributions for module in share.modules)
+        for one in artifacts
+        if one.kind == "layer" and one not in stacked.layers
+        if (one.runtime, one.architecture) == (stacked.runtime, stacked.architecture)
+    }
 
 
 def _counted(handlers: int, modules: int) -> str:

@@ -208,7 +208,9 @@ def test_a_build_that_installs_nothing(capsys: pytest.CaptureFixture[str]) -> No
     bare = replace(REPORT, artifacts=(replace(API, layers=(), provenance=provenance),), installed=0, cached=0)
     Console().report(replace(bare, findings=(), left_out={}, targets=("python3.13 arm64",)))
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[-1] == ("python3.13 arm64, not verified, distributions: 0 installed, 0 from the cache, 1.3 s")
+    assert captured.out.splitlines()[-1] == (
+        "python3.13 arm64, not verified, distributions: 0 installed, 0 from the cache, 1.3 s"
+    )
     assert captured.err == ""
 
 
@@ -325,7 +327,7 @@ def test_a_report_of_what_was_verified(capsys: pytest.CaptureFixture[str]) -> No
     Console().report(replace(REPORT, findings=(), left_out={}, unverified="there is no image"))
     captured = capsys.readouterr()
     assert captured.out.splitlines()[-1] == (
-        "python3.12 x86_64, docker builder, not verified, distributions: 1 installed, 2 from the cache, 1.3 s"
+        "python3.13 x86_64, python3.12 arm64, docker builder, not verified, distributions: 1 installed, 2 from the cache, 1.3 s"
     )
     assert captured.err == "note: not verified: there is no image\n"
 

@@ -6,19 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from lambdabuild.model.judgement import Case, Surroundings, find_culprits, judge
+from lambdabuild.model.hints import Surroundings
+from lambdabuild.model.judgement import Case, find_culprits, judge
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.tree import SOURCES
 from lambdabuild.model.verification import Cause, Failure, Place, Removed, Tried
 from tests.samples import member, target
 
-NOTHING = Surroundings(owners={}, removed={})
+NOTHING = Surroundings(owners={}, removed={}, layers={}, stdlib={})
 AROUND = Surroundings(
     owners={"/opt/python/demo/__init__.py": "demo 1.0", "/var/task/app.py": SOURCES},
     removed={
         f"/opt/{path}": Removed(member=member(path), owner="demo 1.0", rule='tests = "strip"', keep="demo/tests/")
         for path in ("python/demo/tests/__init__.py", "python/demo/tests/a.py", "python/demo/tests/__pycache__/a.pyc")
     },
+    layers={},
+    stdlib={},
 )
 PLACES = tuple(Place(file="/opt/python/demo/__init__.py", line=line, function="f", text="f()") for line in range(1, 6))
 
@@ -86,12 +89,17 @@ def test_a_module_that_fails_in_any_case_is_optional() -> None:
 )
 def test_a_binary_that_fails_in_any_case_is_broken(message: str) -> None:
     failure = raised("ImportError", message, *PLACES)
+    bring = (
+        "; or bring libx.so.1 along: Lambda's loader looks in lib/ at the root of a function's archive and of a layer's"
+        if message.startswith("libx")
+        else ""
+    )
     assert error(case(failure, full=failure), AROUND) == (
         f"layer.zip: demo of demo 1.0 cannot be imported in the python3.13 image: ImportError: {message}\n"
         "  at /opt/python/demo/__init__.py:3 of demo 1.0: f()\n"
         "  at /opt/python/demo/__init__.py:4 of demo 1.0: f()\n"
         "  at /opt/python/demo/__init__.py:5 of demo 1.0: f()\n"
-        "  hint: choose a version of demo whose wheel fits python3.13 x86_64, or leave it out"
+        "  hint: choose a version of demo whose wheel fits python3.13 x86_64, or leave it out" + bring
     )
 
 
@@ -214,7 +222,7 @@ def test_the_network_is_not_there() -> None:
 def test_a_pattern_with_a_backslash_is_a_literal_string() -> None:
     path = "python/demo/[1].dat"
     removed = Removed(member=member(path), owner="demo 1.0", rule='exclude "*.dat"', keep=r"demo/\[1].dat")
-    around = Surroundings(owners={}, removed={f"/opt/{path}": removed})
+    around = replace(NOTHING, removed={f"/opt/{path}": removed})
     assert error(case(raised("OSError", "no"), full=f"/opt/{path}"), around).splitlines()[-1] == (
         r"  hint: keep = ['demo/\[1].dat'] in [tool.lambdabuild] brings it back"
     )
