@@ -132,7 +132,7 @@ def _read(path: Path, where: str) -> str:
         if path == _STDIN:
             data = sys.stdin.buffer.read(MOST_EVENT + 1)
         else:
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 os.set_blocking(file.fileno(), True)
                 data = file.read(MOST_EVENT + 1)
         if len(data) > MOST_EVENT:

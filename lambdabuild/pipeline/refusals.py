@@ -68,8 +68,8 @@ class Stacking:
 
     @property
     def content(self) -> str:
-        """A digest of all content, hex."""
-        return self._digest([self.artifact.content_digest, [layer.content_digest for layer in self.layers]])
+        """A digest of the archives, hex."""
+        return self._digest([self.artifact.sha256, [layer.sha256 for layer in self.layers]])
 
     @property
     def parts(self) -> str:

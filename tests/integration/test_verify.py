@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import docker
+import docker.errors
 import pytest
+from docker.models.containers import Container
 
 from lambdabuild.manifest import file_sha256
 from tests.signals import LAST, STATUS
@@ -102,7 +104,7 @@ def test_a_handler_that_raises(project: Project, lambdabuild: Callable) -> None:
         "  hint: mend it; or, where it needs what it has in Lambda alone, build with --no-verify\n"
     )
     done = lambdabuild("package", "--builder", "docker", "--project", folder, "--no-verify")
-    assert "verified" not in done.stdout
+    assert ", not verified, distributions: " in done.stdout
     done = lambdabuild("verify", "--project", folder, code=3)
     assert SECONDS.sub("N", done.stdout) == (
         "  app.zip\n"
@@ -218,7 +220,8 @@ def test_a_library_that_is_not_there(project: Project, lambdabuild: Callable) ->
         "error: layer.zip: native of native 1.0 cannot be imported in the python3.13 image: "
         "OSError: libnothing.so.7: cannot open shared object file: No such file or directory\n"
         "  at /opt/python/native.py:2 of native 1.0: ctypes.CDLL('libnothing.so.7')\n"
-        "  hint: choose a version of native whose wheel fits python3.13 x86_64, or leave it out\n"
+        "  hint: choose a version of native whose wheel fits python3.13 x86_64, or leave it out; or bring "
+        "libnothing.so.7 along: Lambda's loader looks in lib/ at the root of a function's archive and of a layer's\n"
     )
 
 
@@ -235,7 +238,7 @@ def test_an_import_that_hangs(project: Project, lambdabuild: Callable) -> None:
         "it did not end within 2 s\n"
         "  at /var/task/app.py:1\n"
         "  at /opt/python/slow.py:2 of slow 1.0\n"
-        "  hint: mend it; or, where it needs what it has in Lambda alone, build with --no-verify\n"
+        "  hint: Lambda gives the init phase 10 s: do less when the module is imported\n"
     )
 
 
@@ -245,8 +248,14 @@ def test_what_only_lambda_gives_is_a_warning(project: Project, lambdabuild: Call
     assert (
         "warning: app.zip: the handler app.handler was not imported to its end, because it needs the environment "
         "variable TABLE: KeyError: 'TABLE'\n"
-        "  hint: what is not needed at import is better done in the handler's function\n"
+        '  hint: env = { TABLE = "1" } in [tool.lambdabuild.functions.app.verify] lets it be tried, with values that '
+        "it takes; what is not needed at import is better done in the handler's function\n"
     ) in done.stderr
+    table = folder / "pyproject.toml"
+    table.write_text(table.read_text() + '[tool.lambdabuild.functions.app.verify]\nenv = { TABLE = "1" }\n')
+    done = lambdabuild("package", "--builder", "docker", "--verify", "--project", folder)
+    assert "warning" not in done.stderr
+    assert "verified: 1 handler in the python3.13 image, N\n" in SECONDS.sub("N", done.stdout)
 
 
 def test_a_member_that_only_its_owner_may_read(project: Project, lambdabuild: Callable) -> None:
@@ -307,7 +316,7 @@ def test_it_is_asked_for_and_cannot_be_done(project: Project, lambdabuild: Calla
     )
     assert not (folder / "dist").exists()
     done = lambdabuild("package", "--builder", "host", "--project", folder, env=nowhere)
-    assert "verified" not in done.stdout
+    assert ", not verified, distributions: " in done.stdout
 
 
 def test_a_project_that_has_changed_since(project: Project, lambdabuild: Callable) -> None:
@@ -364,7 +373,94 @@ def test_an_interrupt_while_imports_go_on(
 def importing(client: docker.DockerClient, pid: int) -> int:
     """In how many of a process's containers a runtime is at work."""
     containers = client.containers.list(filters={"name": f"lambdabuild-{pid}-"}, ignore_removed=True)
-    commands = [
-        command for container in containers for command in (container.top(ps_args="-eo pid,args") or {})["Processes"]
-    ]
-    return sum("/var/runtime/bootstrap" in " ".join(command) for command in commands)
+    return sum("/var/runtime/bootstrap" in " ".join(command) for one in containers for command in processes(one))
+
+
+def processes(container: Container) -> list[list[str]]:
+    """None of a container that is yet to start, or has ended."""
+    try:
+        return (container.top(ps_args="-eo pid,args") or {})["Processes"]
+    except docker.errors.APIError:
+        return []
+
+
+def test_what_was_refused_is_refused_again(
+    project: Project, lambdabuild: Callable, environ: Mapping[str, str], docker_client: docker.DockerClient
+) -> None:
+    """By content, whoever asks: also a build that installs nothing, by another builder, after one without a trial."""
+    folder = project(wheel("other"), files={"app.py": "import other\nraise ValueError('refused')\n" + HANDLER})
+    first = lambdabuild("package", "--builder", "docker", "--project", folder, code=3)
+    again = lambdabuild("package", "--builder", "docker", "--project", folder, code=3)
+    error = first.stderr[first.stderr.index("error: ") :]
+    assert again.stderr[again.stderr.index("error: ") :] == error
+    assert "trying" not in again.stderr
+    lambdabuild("package", "--builder", "host", "--project", folder, "--no-verify")
+    by_host = lambdabuild("package", "--builder", "host", "--project", folder, code=3)
+    assert by_host.stderr[by_host.stderr.index("error: ") :] == error
+    tried = lambdabuild("package", "--builder", "docker", "--verify", "--project", folder, code=3)
+    assert "trying 1 handler in the python3.13 image …\n" in tried.stderr
+    (folder / "src" / "app.py").write_text("import other\n" + HANDLER)
+    mended = lambdabuild("package", "--builder", "docker", "--project", folder)
+    assert "verified: 1 handler, 1 module in the python3.13 image, N\n" in SECONDS.sub("N", mended.stdout)
+
+
+def test_a_build_that_is_unchanged_is_not_when_its_content_was_refused_since(
+    project: Project, lambdabuild: Callable
+) -> None:
+    folder = project(files={"app.py": "raise ValueError('refused since')\n" + HANDLER})
+    lambdabuild("package", "--builder", "host", "--project", folder)
+    done = lambdabuild("package", "--builder", "host", "--project", folder)
+    assert ", unchanged, " in done.stdout
+    lambdabuild("verify", "--project", folder, code=3)
+    done = lambdabuild("package", "--builder", "host", "--project", folder, code=3)
+    assert "ValueError: refused since\n" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_trial_that_was_ended_is_made_up_for(
+    number: signal.Signals,
+    project: Project,
+    lambdabuild: Callable,
+    environ: Mapping[str, str],
+    docker_client: docker.DockerClient,
+) -> None:
+    """The next build installs nothing, and tries all the same."""
+    hang = f"import time\ntime.sleep(5)\nraise ValueError('after {number.name}')\n"
+    folder = project(wheel("other", files={"other.py": f"WHICH = {number.value}\n"}), files={"app.py": hang + HANDLER})
+    command = [sys.executable, "-m", "lambdabuild", "package", "--builder", "docker", "--project", folder]
+    process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    while importing(docker_client, process.pid) < 1:
+        assert process.poll() is None
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    done = lambdabuild("package", "--builder", "docker", "--project", folder, code=3)
+    assert f"ValueError: after {number.name}\n" in done.stderr
+
+
+def test_what_a_function_finds_there(project: Project, lambdabuild: Callable) -> None:
+    """The service's user, its variables and its /tmp."""
+    source = """
+import getpass, os, pathlib, pwd
+assert getpass.getuser() == "sbx_user1051", getpass.getuser()
+assert pwd.getpwnam("root").pw_uid == 0
+assert str(pathlib.Path.home()) == "/home/sbx_user1051" and not pathlib.Path.home().exists()
+assert "HOME" not in os.environ
+platform = "_HANDLER _X_AMZN_TRACE_ID AWS_DEFAULT_REGION AWS_EXECUTION_ENV AWS_LAMBDA_FUNCTION_MEMORY_SIZE "
+platform += "AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_VERSION AWS_LAMBDA_INITIALIZATION_TYPE "
+platform += "AWS_LAMBDA_LOG_GROUP_NAME AWS_LAMBDA_LOG_STREAM_NAME AWS_LAMBDA_RUNTIME_API AWS_REGION "
+platform += "LAMBDA_RUNTIME_DIR LAMBDA_TASK_ROOT LANG LD_LIBRARY_PATH PATH TZ"
+FOUND = {name: os.environ[name] for name in platform.split()}
+assert FOUND["AWS_LAMBDA_FUNCTION_NAME"] == "app" and FOUND["_HANDLER"] == "app.handler"
+assert FOUND["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13" and FOUND["TZ"] == ":UTC"
+disk = os.statvfs("/tmp")
+MEGABYTES = disk.f_blocks * disk.f_frsize >> 20
+def handler(event, context):
+    return [MEGABYTES, getpass.getuser(), FOUND["AWS_LAMBDA_FUNCTION_NAME"]]
+"""
+    folder = project(files={"app.py": source})
+    lambdabuild("package", "--builder", "docker", "--verify", "--project", folder)
+    for more, megabytes in (((), 512), (("--ephemeral-storage", "700"), 700)):
+        done = lambdabuild("invoke", "app", "--project", folder, *more)
+        assert json.loads(done.stdout) == [megabytes, "sbx_user1051", "app"]
+    done = lambdabuild("invoke", "app", "--project", folder, "--ephemeral-storage", "511", code=2)
+    assert "Invalid value for '--ephemeral-storage': 511 is not in the range 512<=x<=10240." in done.stderr
