@@ -94,7 +94,9 @@ def test_from_a_project_to_zips_that_run(shop: Shop) -> None:
     lines = made.out.splitlines()
     assert lines[0] == str(shop.output)
     assert lines[1].startswith("  layer.zip  ")
-    assert lines[2].startswith("python3.13 x86_64, host builder, not verified, distributions: 2 installed, 0 from the cache, ")
+    assert lines[2].startswith(
+        "python3.13 x86_64, host builder, not verified, distributions: 2 installed, 0 from the cache, "
+    )
     assert len(lines) == 3
     layer = ["_shout.so", "bin/shout", "greet/__init__.py", "greet/data.txt", "shout.py"]
     assert shop.members("layer.zip") == [f"python/{path}" for path in layer]
