@@ -83,8 +83,6 @@ def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
         "  api.zip     999 B  13.1 MB unzipped  39.3 of 262.1 MB with layer.zip\n"
         "python3.13 x86_64, python3.12 arm64, docker builder, not verified, "
         "distributions: 1 installed, 2 from the cache, 1.3 s\n"
-        "python3.13 x86_64, python3.12 arm64, docker builder, not verified, "
-        "distributions: 1 installed, 2 from the cache, 1.3 s\n"
     )
     assert captured.err == TOLD_FINDINGS + LEFT_OUT
 
