@@ -17,7 +17,6 @@ from lambdabuild.errors import Code
 from lambdabuild.model import verifiedtext
 from lambdabuild.model.documents import report_document
 from lambdabuild.model.events import Event
-from lambdabuild.model.keptnotes import kept_note
 from lambdabuild.model.limits import Finding, Sized, finding_document, format_of_limit, format_size, judged
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.transformed import restored_notes, transformed_lines
@@ -94,8 +93,6 @@ class Console:
             self.notice(
                 f"{file} leaves out what its handler does not reach: {', '.join(modules[:_FEW])}{more}", code="left-out"
             )
-        for file, kept in report.kept.items() if not self._as_json else ():
-            self.notice(kept_note(file, kept), code="kept")
         for note in restored_notes(report.artifacts) if not self._as_json else ():
             self.notice(note, code="restored")
         for note in verifiedtext.notes(report.verification, why_not=report.unverified):

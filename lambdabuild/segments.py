@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,8 @@ from lambdabuild.builders.base import Installation, InstalledFile
 from lambdabuild.errors import PolicyError
 from lambdabuild.inspection import inspect
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.facts import Facts, merge, owned
+from lambdabuild.model.evidence import of_distribution
+from lambdabuild.model.facts import Facts, merge
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import (
     Member,
@@ -168,8 +168,7 @@ def _pack(files: Iterable[InstalledFile], order: Installation, spool: _Spool, li
         trees[packed.room].members[member.path] = member
         trees[packed.room].facts[member.path] = packed.facts
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore")  # Python warns of code that is read
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for file in files:
             seen += len(file.content)
             listen(Event(phase="deflate", text="deflating", done=seen))
@@ -223,7 +222,7 @@ def _segment(pin: Pin, metadata: _Metadata, tree: _Tree) -> Segment:
         for row in metadata.record
     ]
     sizes: Mapping[str, int] = {path: member.size for path, member in members.items()}
-    facts = owned(merge(tree.facts[path] for path in sorted(members, key=str.encode)), pin.name)
+    facts = of_distribution(merge(tree.facts[path] for path in sorted(members, key=str.encode)), members)
     record = f"{metadata.folder}/RECORD"
     members[record] = pack(record, 0o644, format_record(rewritten, sizes).encode())
     return Segment(

@@ -154,9 +154,12 @@ def _walk(at: _Folder, ground: Ground, output: Path | None) -> Iterator[SourceFi
     rules = at.rules
     if ground.gitignore and any(item.name == GITIGNORE for item in items):
         rules = rules.also_ignoring(_read_gitignore(Path(at.path), ground.project))
+    modules = {item.name for item in items if item.name.endswith(".py")}
     for item in items:
         is_folder = _is_folder(item)
         standing = rules.judge(at.standing, item.path, folder=is_folder)
+        if item.name.endswith(".pyc") and item.name[:-1] in modules and not standing.kept:
+            continue  # a cache; without its source it is the module
         if not (rules.leads_on(standing, item.path) if is_folder else standing.taken):
             continue
         path, real = Path(item.path), at.above[-1] / item.name

@@ -1,31 +1,44 @@
-"""What a file of code tells of its need for what slimming leaves out: metadata of distributions, and test modules.
+"""What a file of code tells of its need for what slimming leaves out: lists of installed files, and files of tests.
 
-Hardly any file has such a need, so bytes are searched first, and only what may have one is parsed.
+Code is searched and not parsed, so what is found is the same whatever Python runs lambdabuild. Where a search cannot
+tell it finds too much rather than too little.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from lambdabuild.model.aliases import MODULES
-from lambdabuild.model.code import Code, called_name, parse_code
-from lambdabuild.model.facts import Facts, Lookup, TestImport
-from lambdabuild.model.lookups import read_lookups
+from lambdabuild.model.facts import Facts, Lookup, TestData, TestImport
+from lambdabuild.model.pythontext import PythonText, read_python
 
 TEST_FOLDERS = frozenset({"tests", "test"})
 """Names of the folders that slimming takes for tests of a distribution."""
-_SCRIPTS = frozenset({"console_scripts", "gui_scripts"})
-_COMPILED = tuple(module.encode() for module in MODULES)
-_ASKS = re.compile(rb"importlib[._]metadata|importlib\s+as\b|importlib\s+import\s[^;]*\bmetadata\b")
-_TEST = re.compile(rb"tests?\b")
-_OPENS_IMPORT = re.compile(rb"import\w*\s*\Z")
-_NAMED = re.compile(rb"[\"']\w+(?:\.\w+)*\.tests?(?:\.\w+)*[\"']")
-_DOTTED = re.compile(r"\w+(?:\.\w+)+")
-_UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
-"""What ast.parse raises for what is no source code, or none of this Python's."""
+_MODULES = (".py", ".pyc", ".pyi", ".pyo", ".pyx", ".pxd", ".so")
+_RUN_BY_TESTERS = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|tests|conftest)\.py$")
+"""https://docs.pytest.org/en/stable/explanation/goodpractices.html, and Django's ``tests.py``."""
+
+_API = re.compile(rb"importlib[._]metadata|importlib\s+as\b|importlib\s+import\s[^;]*\bmetadata\b|pkg_resources")
+"""How code comes by what reads the metadata of distributions: https://docs.python.org/3/library/importlib.metadata.html."""
+_FILES = re.compile(
+    rb"(?<!resources)\.\s*files\b"
+    rb"|metadata\s+import\s*(?:\([^)]*\bfiles\b|[^\n;]*\bfiles\b|\*)"
+)
+_COMPILED_API = (b"importlib.metadata", b"importlib_metadata", b"pkg_resources")
+
+_TEST = re.compile(rb"\btests?\b")
+_IMPORT = re.compile(
+    rb"(?:^|[;:])[ \t]*(?:from\b[ \t]*(?P<base>[.\w \t]+?)[ \t]*)?\bimport\b[ \t]*"
+    rb"(?:\((?P<block>[^)]*)|(?P<line>[^\n;]*))",
+    re.MULTILINE,
+)
+_NAME = re.compile(rb"[\w.]+|\*")
+_IMPORTING_CALL = re.compile(rb"import\w*\s*\(\s*(?:\w+\s*=\s*)?\w?\w?\Z")
+_DOTTED = re.compile(r"\.*\w+(?:\.\w+)+|\.+\w+")
+_LONGEST = 200
+"""Characters of the name of a file."""
+_FILLED_IN = re.compile(r"\{[^}]*\}|%\w")
 
 
 def is_test(path: str) -> bool:
@@ -33,103 +46,130 @@ def is_test(path: str) -> bool:
     return not TEST_FOLDERS.isdisjoint(path.split("/")[:-1])
 
 
+def is_data(path: str) -> bool:
+    """Whether a file is no module of Python and none of its sources."""
+    return not path.endswith(_MODULES)
+
+
+def looks_run_by_testers(path: str) -> bool:
+    """Whether a module has a name that test runners look for."""
+    return _RUN_BY_TESTERS.search(path) is not None
+
+
 def read_facts(path: str, source: bytes) -> Facts:
-    """The evidence in a file of the project's own code, which may be a test just as well."""
-    return Facts(lookups=find_lookups(path, source), test_imports=find_test_imports(path, source))
-
-
-def find_lookups(path: str, source: bytes) -> tuple[Lookup, ...]:
-    """The places in a file of Python, or in a shared object, that ask for the metadata of distributions.
-
-    A file that may do so and cannot be parsed asks for that of any.
-    """
+    """The evidence in a file of code: of a distribution, or of the project's own, which may be a test just as well."""
     if not path.endswith(".py"):
-        asks = ".so" in path[path.rfind("/") + 1 :] and any(name in source for name in _COMPILED)
-        return (Lookup(path=path, line=0, name=None),) if asks else ()
-    if not _may_ask(source):
-        return ()
-    try:
-        return read_lookups(path, parse_code(source))
-    except _UNREADABLE as error:
-        return (Lookup(path=path, line=getattr(error, "lineno", None) or 1, name=None),)
+        return Facts(lookups=_compiled_lookups(path, source))
+    may_look_up = (b"files" in source or b"RECORD" in source) and _API.search(source) is not None
+    of_tests = is_test(path)
+    if not may_look_up and not (of_tests or _TEST.search(source)):
+        return Facts()
+    text = read_python(source)
+    imports = find_test_imports(path, text)
+    return Facts(
+        lookups=_lookups(path, text) if may_look_up else (),
+        test_imports=imports,
+        test_data=() if of_tests or looks_run_by_testers(path) else _test_data(path, text, imports),
+    )
 
 
-def find_test_imports(path: str, source: bytes) -> tuple[TestImport, ...]:
-    """What a file of Python imports that has ``tests`` or ``test`` in its name, wherever the import stands; and strings
-    that are such a name, which may be imported somewhere else.
+def of_distribution(facts: Facts, paths: Iterable[str]) -> Facts:
+    """The facts of all files of a distribution, which has these paths."""
+    data = [path for path in paths if is_test(path) and is_data(path)]
+    named = (replace(one, names=find_named(one.names, data)) for one in facts.test_data)
+    return replace(facts, test_data=tuple(one for one in named if one.names))
 
-    Relative names are resolved. Nothing for a file that cannot be parsed.
-    """
-    if not path.endswith(".py") or not (is_test(path) or _may_import_tests(source)):
-        return ()
-    try:
-        code = parse_code(source)
-    except _UNREADABLE:
-        return ()
-    found = {one for one in _imports(code, path) if not TEST_FOLDERS.isdisjoint(one.module.split("."))}
+
+def find_test_imports(path: str, text: PythonText) -> tuple[TestImport, ...]:
+    """What a module imports that has ``tests`` or ``test`` in its name, wherever the import stands; and strings that
+    are such a name, which may be imported somewhere else. Relative names are resolved."""
+    found = {one for one in _imports(path, text) if not TEST_FOLDERS.isdisjoint(one.module.split("."))}
     imported = {one.module for one in found if not one.named}
     found = {one for one in found if not (one.named and one.module in imported)}
     return tuple(sorted(found, key=lambda one: (one.line, one.module)))
 
 
-def entry_point_groups(text: str) -> tuple[str, ...]:
-    """The groups in an entry_points.txt in which there is anything, without those of scripts.
-
-    https://packaging.python.org/en/latest/specifications/entry-points/#file-format
-    """
-    groups: dict[str, None] = {}
-    group = ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("[") and line.endswith("]"):
-            group = line[1:-1]
-        elif "=" in line and not line.startswith("#") and group not in _SCRIPTS:
-            groups[group] = None
-    return tuple(filter(None, groups))
+def file_names(text: PythonText) -> tuple[str, ...]:
+    """The strings of a module that may be names or paths of files, or parts of them."""
+    names = (name for _, name in text.strings if name and len(name) <= _LONGEST and "\n" not in name)
+    return tuple(dict.fromkeys(names))
 
 
-def _may_ask(source: bytes) -> bool:
-    """Whether a module may ask for metadata: it has the name of one of the modules that give it, however written."""
-    if b"pkg_resources" in source:
-        return True
-    return b"importlib" in source and b"metadata" in source and _ASKS.search(source) is not None
+def find_named(names: Iterable[str], files: Iterable[str]) -> tuple[str, ...]:
+    """Which of these files of test directories the strings name: by name, by a pattern of names, or by the folders in
+    the test directory that they lie in."""
+    parts = {part for name in names for part in re.split(r"[/\\]", name)}
+    patterns = [pattern for part in parts if (pattern := _pattern(part)) is not None]
+    found = []
+    for path in files:
+        *folders, name = path.split("/")
+        last = max(number for number, folder in enumerate(folders) if folder in TEST_FOLDERS)
+        below = folders[last + 1 :]
+        if name in parts or (below and parts.issuperset(below)) or any(one.fullmatch(name) for one in patterns):
+            found.append(path)
+    return tuple(found)
 
 
-def _may_import_tests(source: bytes) -> bool:
-    """Whether a line, or a parenthesis, has the name of a test directory and the word import; or a string is one."""
-    for match in _TEST.finditer(source):
-        start = match.start()
-        if source[start - 1 : start].isalnum() or source[start - 1 : start] == b"_":
-            continue
-        line = source[source.rfind(b"\n", 0, start) + 1 : source.find(b"\n", start) + 1 or None]
-        if b"import" in line or _NAMED.search(line):
-            return True
-        opened = source.rfind(b"(", 0, start)
-        if opened > source.rfind(b")", 0, start) and _OPENS_IMPORT.search(source, max(0, opened - 40), opened):
-            return True
-    return False
+def _pattern(part: str) -> re.Pattern[str] | None:
+    """What a string matches in which names are filled in (``*.json``, ``{name}.json``, ``%s.json``)."""
+    pattern = _FILLED_IN.sub("*", part)
+    if "*" not in pattern or len(re.findall(r"\w", pattern)) < 2:
+        return None
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))))
 
 
-def _imports(code: Code, path: str) -> Iterator[TestImport]:
+def _lookups(path: str, text: PythonText) -> tuple[Lookup, ...]:
+    """Where a module that reads metadata asks for the list of a distribution's files."""
+    found = _FILES.search(text.code)
+    offset = found.start() if found else None
+    if offset is None:
+        offset = next((start for start, name in text.strings if re.split(r"[/\\]", name)[-1] == "RECORD"), None)
+    return () if offset is None else (Lookup(path=path, line=text.line(offset)),)
+
+
+def _compiled_lookups(path: str, content: bytes) -> tuple[Lookup, ...]:
+    name = path.rpartition("/")[2]
+    if not (name.endswith(".pyc") or ".so" in name) or "__pycache__/" in path or b"files" not in content:
+        return ()
+    found = any(one in content for one in _COMPILED_API) or (
+        name.endswith(".pyc") and b"importlib" in content and b"metadata" in content
+    )
+    return (Lookup(path=path, line=0),) if found else ()
+
+
+def _imports(path: str, text: PythonText) -> Iterator[TestImport]:
     """All imports under their full names; ``from a import b`` as a.b, whatever b may be."""
-    package = PurePosixPath(path).parts[:-1]
-    for node, _ in code.nodes(code.lines(["import", "test"])):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level <= len(package):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            base += (node.module,) if node.module else ()
-            names = [".".join((*base, alias.name)) for alias in node.names]
-        elif isinstance(node, ast.Call) and "import" in called_name(node):
-            given = (*node.args, *(keyword.value for keyword in node.keywords))
-            names = [name for one in given if (name := _dotted(one)) is not None]
-        elif (name := _dotted(node)) is not None:
-            yield TestImport(path=path, line=getattr(node, "lineno", 1), module=name, named=True)
-        yield from (TestImport(path=path, line=getattr(node, "lineno", 1), module=name) for name in names)
+    package = path.split("/")[:-1]
+    for found in _IMPORT.finditer(text.code):
+        base = _resolved(found["base"].decode(errors="replace").replace(" ", ""), package) if found["base"] else ()
+        if base is None:
+            continue
+        for part in (found["block"] or found["line"] or b"").split(b","):
+            if (imported := _NAME.search(part)) is not None:
+                module = ".".join((*base, imported[0].decode(errors="replace")))
+                yield TestImport(path=path, line=text.line(found.start() + found[0].index(b"import")), module=module)
+    for offset, name in text.strings:
+        if not _DOTTED.fullmatch(name):
+            continue
+        named = _IMPORTING_CALL.search(text.code, max(0, offset - 60), offset) is None
+        parts = _resolved(name, package) if not (named and name.startswith(".")) else None
+        if parts is not None:
+            yield TestImport(path=path, line=text.line(offset), module=".".join(parts), named=named)
 
 
-def _dotted(node: ast.AST) -> str | None:
-    """The string that a node is, when that is a dotted name."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
-        return node.value
-    return None
+def _resolved(name: str, package: list[str]) -> tuple[str, ...] | None:
+    """The parts of a full name; None for a relative one that leads beyond the top."""
+    level = len(name) - len(name.lstrip("."))
+    if level > len(package):
+        return None
+    above = package[: len(package) - level + 1] if level else []
+    return (*above, *filter(None, name[level:].split(".")))
+
+
+def _test_data(path: str, text: PythonText, imports: tuple[TestImport, ...]) -> tuple[TestData, ...]:
+    """What a module says that names, or imports, a folder of tests."""
+    lines = [one.line for one in imports]
+    lines += [
+        text.line(offset) for offset, name in text.strings if not TEST_FOLDERS.isdisjoint(re.split(r"[/\\.]", name))
+    ]
+    return (TestData(path=path, line=min(lines), names=file_names(text)),) if lines else ()

@@ -1,6 +1,7 @@
 """What a distribution's files tell when they are read once, at installation: kept with its segment.
 
-Slimming, audit and lint decide on these when a tree is made, and need not unpack a file for it.
+Slimming, audit and lint decide on these when a tree is made, and need not unpack a file for it. No fact depends on the
+Python that runs lambdabuild.
 """
 
 from __future__ import annotations
@@ -9,28 +10,22 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-OWN = ""
-"""The name in a look-up of one's own distribution, before that is known."""
 DAMAGED = "damaged"
 """The machine of a file that begins like ELF and cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """A place in code that asks for the metadata of a distribution."""
+    """A place in code that asks for the list of a distribution's files (RECORD)."""
 
     path: str
     line: int
     """0 in a binary."""
-    name: str | None
-    """Normalized. None: of any distribution, because an expression names it. ``OWN``: its own."""
-    record: bool = False
-    """Whether the list of its files is asked for as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestImport:
-    """A place in code, outside of test directories, that imports from one."""
+    """A place in code that imports from a test directory."""
 
     __test__ = False  # not for pytest
 
@@ -40,6 +35,18 @@ class TestImport:
     """Full dotted name; for ``from a import b`` it is a.b, whatever b may be."""
     named: bool = False
     """Whether a string is that name, and nothing tells what becomes of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestData:
+    """A module outside of test directories that names one of them and may open files in it."""
+
+    __test__ = False
+
+    path: str
+    line: int
+    names: tuple[str, ...]
+    """The strings in it that may name files; of a whole distribution, the files in test directories that they name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +71,7 @@ class Facts:
 
     lookups: tuple[Lookup, ...] = ()
     test_imports: tuple[TestImport, ...] = ()
-    entry_points: tuple[str, ...] = ()
-    """Groups of entry points other than console_scripts and gui_scripts."""
+    test_data: tuple[TestData, ...] = ()
     pth: tuple[tuple[str, str], ...] = ()
     """Path and text of the .pth files."""
     binaries: tuple[Binary, ...] = ()
@@ -77,7 +83,7 @@ def merge(parts: Iterable[Facts]) -> Facts:
     return Facts(
         lookups=tuple(one for part in parts for one in part.lookups),
         test_imports=tuple(one for part in parts for one in part.test_imports),
-        entry_points=tuple(one for part in parts for one in part.entry_points),
+        test_data=tuple(one for part in parts for one in part.test_data),
         pth=tuple(one for part in parts for one in part.pth),
         binaries=tuple(one for part in parts for one in part.binaries),
     )
@@ -89,15 +95,10 @@ def without(facts: Facts, paths: Collection[str]) -> Facts:
         facts,
         lookups=tuple(one for one in facts.lookups if one.path not in paths),
         test_imports=tuple(one for one in facts.test_imports if one.path not in paths),
+        test_data=tuple(one for one in facts.test_data if one.path not in paths),
         pth=tuple((path, text) for path, text in facts.pth if path not in paths),
         binaries=tuple(one for one in facts.binaries if one.path not in paths),
     )
-
-
-def owned(facts: Facts, name: str) -> Facts:
-    """The facts of a distribution of this name, whose files could not know it."""
-    lookups = (replace(one, name=name) if one.name == OWN else one for one in facts.lookups)
-    return replace(facts, lookups=tuple(lookups))
 
 
 def facts_document(facts: Facts) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def parse_facts(document: Mapping[str, Any]) -> Facts:
     return Facts(
         lookups=tuple(Lookup(**one) for one in document.get("lookups", ())),
         test_imports=tuple(TestImport(**one) for one in document.get("test_imports", ())),
-        entry_points=tuple(document.get("entry_points", ())),
+        test_data=tuple(TestData(**{**one, "names": tuple(one["names"])}) for one in document.get("test_data", ())),
         pth=tuple((path, text) for path, text in document.get("pth", ())),
         binaries=tuple(_binary(**one) for one in document.get("binaries", ())),
     )

@@ -1,4 +1,4 @@
-"""The graph of what distributions require of each other, asked one question: what does only boto3 need?"""
+"""The graph of what distributions require of each other, asked what it needs, and what only boto3 does."""
 
 from __future__ import annotations
 
@@ -26,30 +26,53 @@ class SdkShare:
     """How a set of distributions relates to the SDK that the runtime brings."""
 
     alone: frozenset[str]
-    """There for boto3 alone, boto3 included."""
+    """There for the SDK alone, its parts included."""
     shared: frozenset[str]
-    """Needed by boto3, and by others or the project as well."""
+    """Needed by the SDK, and by others or the project as well."""
+    required_by: frozenset[str] = frozenset()
+    """Other distributions that require a part of the SDK."""
 
 
-def sdk_share(direct: Iterable[str], requires: Mapping[str, tuple[str, ...]], target: Target) -> SdkShare:
-    """What of a set is there for boto3 alone.
+def sdk_share(
+    direct: Iterable[str],
+    requires: Mapping[str, tuple[str, ...]],
+    target: Target,
+    *,
+    whatever_requires_it: bool = False,
+) -> SdkShare:
+    """What of a set is there for the SDK alone.
 
     ``direct`` is what the project itself requires, ``requires`` what each distribution of the set does
     (Requires-Dist). A distribution of boto3's closure stays when anything else in the set needs it, or the project
-    itself names it. The SDK is never torn: when another distribution needs a part of it, all of it stays.
+    itself names it. The SDK is never torn: when another distribution needs a part of it, all of it stays, or with
+    ``whatever_requires_it`` none of it.
     """
     graph = _Graph(requires, target)
     roots = graph.nodes(direct)
     active = graph.reach(roots)
     active |= graph.reach({name: frozenset() for name in requires if name not in active})
-    closure = graph.reach({"boto3": active["boto3"]}) if "boto3" in requires else {}
+    sdk = SDK & requires.keys()
+    start = sdk if whatever_requires_it else sdk & {"boto3"}
+    closure = graph.reach({name: active[name] for name in start})
     others = {name: extras for name, extras in active.items() if name not in closure}
     others |= {name: extras for name, extras in roots.items() if name in closure and name not in SDK}
-    needed = graph.reach(others)
-    if not SDK.isdisjoint(needed):
-        return SdkShare(frozenset(), frozenset())
-    present = closure.keys() & requires.keys()
-    return SdkShare(frozenset(present - needed.keys()), frozenset(present & needed.keys()))
+    without_sdk = _Graph({**requires, **dict.fromkeys(SDK, ())}, target)
+    needed = without_sdk.reach(others)
+    required_by = frozenset(
+        name
+        for name, extras in needed.items()
+        if name not in SDK and SDK & graph.nodes(requires.get(name, ()), extras).keys()
+    )
+    if SDK & needed.keys() and not whatever_requires_it:
+        return SdkShare(frozenset(), frozenset(), required_by if sdk else frozenset())
+    present, kept = closure.keys() & requires.keys(), needed.keys() - SDK
+    return SdkShare(frozenset(present - kept), frozenset(present & kept), required_by if sdk else frozenset())
+
+
+def closure_of(requirements: Iterable[str], requires: Mapping[str, tuple[str, ...]], target: Target) -> frozenset[str]:
+    """The names of all that these requirements need, in a set of distributions."""
+    graph = _Graph(requires, target)
+    return frozenset(graph.reach(graph.nodes(requirements)))
 
 
 @cache

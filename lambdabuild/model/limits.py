@@ -28,7 +28,7 @@ UPLOADS: tuple[Upload, ...] = ("direct", "s3")
 class Finding:
     """Something that a check found."""
 
-    severity: Literal["warning", "error"]
+    severity: Literal["note", "warning", "error"]
     code: Code
     message: str
     hint: str | None = None
@@ -43,7 +43,7 @@ def judged(findings: Iterable[Finding], *, tolerant: bool, document: Mapping[str
     """
     findings = list(findings)
     if tolerant:
-        return [replace(finding, severity="warning") for finding in findings]
+        return [replace(one, severity="warning") if one.severity == "error" else one for one in findings]
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         hints = dict.fromkeys(finding.hint for finding in errors if finding.hint)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lambdabuild.model.facts import Facts, merge, without
 from lambdabuild.model.segment import Member, RecordRow, Segment, format_record
 
-PATCH_FORMAT = 1
+PATCH_FORMAT = 2
 """Raised whenever the same input would give other bytes."""
 NOTES = "notes.json"
 """The member of a patch's segment in the cache that holds its notes; no transformation makes a file of this name."""

@@ -10,15 +10,17 @@ from functools import cache
 from lambdabuild.model.gitignore import anchor, each_way, find_plain_regex, split_line, with_plain_sets
 from lambdabuild.model.treatment import Slimming
 
-DISTRIBUTION_RULES = ("__pycache__/", "*.pyc", "*.pyo")
+DISTRIBUTION_RULES = ("__pycache__/", "*.pyo")
 """What is never taken of a distribution unless a ``keep`` pattern names it."""
+BYTECODE_RULES = ("*.pyc",)
+"""Also what slimming takes out of a distribution, unless the module is nothing else."""
 METADATA_RULES = ("*.dist-info/", "*.egg-info/")
 TEST_RULES = ("tests/", "test/")
 """With these two, what slimming takes out of a distribution. Never ``testing``, ``docs`` or ``examples``:
 numpy.testing, botocore.docs and others are imported by their own distributions at run time."""
 
 SOURCE_RULES = (
-    *("__pycache__/", "*.pyc", "*.pyo", "*.dist-info/", "*.egg-info/"),
+    *("__pycache__/", "*.pyo", "*.dist-info/", "*.egg-info/"),
     *(".git", ".gitignore", ".gitattributes", ".gitmodules", ".hg/", ".svn/", ".lambdaignore"),
     *(".venv", "venv/", ".tox/", ".nox/", ".direnv/", "node_modules/"),
     *(".cache/", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".ipynb_checkpoints/"),
@@ -201,10 +203,21 @@ def distribution_rules(
     exclude: Iterable[str] = (), keep: Iterable[str] = (), *, slimming: Slimming = Slimming()
 ) -> Rules:
     """The rules for distributions; those for the same patterns are one, as artifacts share files that they judge."""
-    slimmed = (METADATA_RULES if slimming.dist_info != "keep" else ()) + (
-        TEST_RULES if slimming.tests != "keep" else ()
+    slimmed = (
+        *BYTECODE_RULES,
+        *(METADATA_RULES if slimming.dist_info != "keep" else ()),
+        *(TEST_RULES if slimming.tests != "keep" else ()),
     )
     return _distribution_rules(tuple(exclude), tuple(keep), slimmed)
+
+
+def code_rules(slimmed: Iterable[str], keep: Iterable[str]) -> Rules:
+    """The rules for a layer's code after it was collected: what of it slimming leaves out."""
+    return Rules(
+        never=PatternList(),
+        slimmed=parse_patterns(slimmed, origin="slimming"),
+        keep=parse_patterns(keep, origin="keep"),
+    )
 
 
 @cache

@@ -9,7 +9,7 @@ from lambdabuild.model.needs import Needs
 from lambdabuild.model.report import Kind
 from lambdabuild.model.sources import Sources
 from lambdabuild.model.target import Target
-from lambdabuild.model.treatment import Slimming, Transforms
+from lambdabuild.model.treatment import SdkChoice, Slimming, Transforms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +22,7 @@ class LayerPlan:
     code: tuple[str, ...]
     root: str
     """The folder of the archive that is on the import path, with a slash at its end."""
-    leaves_sdk: bool
-    """Whether what only boto3 needs is left to the runtime."""
+    sdk: SdkChoice
     may_be_empty: bool
     """Whether it is left out when there is nothing in it: nobody configured it."""
     exclude: tuple[str, ...]
@@ -83,7 +82,7 @@ class FunctionPlan:
     attached: tuple[LayerPlan | ExternalPlan, ...]
     bundled: tuple[LayerPlan, ...]
     """Layers whose content is inside the archive."""
-    leaves_sdk: bool
+    sdk: SdkChoice
     exclude: tuple[str, ...]
     keep: tuple[str, ...]
     slimming: Slimming

@@ -13,6 +13,7 @@ from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan, 
 from lambdabuild.model.report import Kind
 from lambdabuild.model.runtimes import Targets
 from lambdabuild.model.sources import Sources
+from lambdabuild.model.treatment import SdkChoice
 
 DEFAULT_FUNCTION = "function"
 """The name of a function that only ``--handler`` describes."""
@@ -75,7 +76,7 @@ def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets) -> Layer
         needs=_configured_needs(layer) or (NOTHING if layer.code else Locked()),
         code=layer.code,
         root=site_packages if layer.layout == "site-packages" else "python/",
-        leaves_sdk=layer.boto3 == "runtime",
+        sdk="runtime" if layer.boto3 == "runtime" else "bundle",
         may_be_empty=not config.layers,
         exclude=(*config.exclude, *layer.exclude),
         keep=(*config.keep, *layer.keep),
@@ -136,7 +137,7 @@ def _function(
         needs=needs,
         attached=used if kind == "function" else (),
         bundled=() if kind == "function" else tuple(layer for layer in used if isinstance(layer, LayerPlan)),
-        leaves_sdk=_leaves_sdk(function, used, kind),
+        sdk=_sdk(function, used, kind),
         exclude=(*config.exclude, *function.exclude),
         keep=(*config.keep, *function.keep),
         slimming=config.slimming,
@@ -153,11 +154,13 @@ def _function(
     return plan
 
 
-def _leaves_sdk(function: FunctionConfig, used: Iterable[LayerPlan | ExternalPlan], kind: Kind) -> bool:
+def _sdk(function: FunctionConfig, used: Iterable[LayerPlan | ExternalPlan], kind: Kind) -> SdkChoice:
     """Whether the runtime's boto3 serves: as the function says, else in a fat zip, or as its layers have it."""
     if function.boto3 is not None:
-        return function.boto3 == "runtime"
-    return kind == "fat-function" or any(isinstance(layer, LayerPlan) and layer.leaves_sdk for layer in used)
+        return "runtime" if function.boto3 == "runtime" else "bundle"
+    if any(isinstance(layer, LayerPlan) and layer.sdk == "runtime" for layer in used):
+        return "runtime"
+    return "unrequired" if kind == "fat-function" else "bundle"
 
 
 def _sources(config: ProjectConfig, function: FunctionConfig) -> Sources:

@@ -70,12 +70,11 @@ class Segment:
     facts: Facts = Facts()
 
 
-def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: str | None, reader: str) -> str:
+def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: str | None) -> str:
     """The name of a segment in the cache, hex: everything that its bytes and facts depend on, and no path, name or
     time besides.
 
-    ``image`` is the digest of the image it is installed in, None without a container; ``reader`` is the Python whose
-    grammar code is read with: an older one cannot read what a newer one finds facts in.
+    ``image`` is the digest of the image it is installed in, None without a container.
     """
     inputs = (
         f"format {SEGMENT_FORMAT}",
@@ -84,7 +83,6 @@ def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: st
         f"uv {uv}",
         f"compressor {compressor}",
         f"image {image or '-'}",
-        f"reader {reader}",
     )
     return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
 

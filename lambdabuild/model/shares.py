@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lambdabuild.model.graph import sdk_share
+from lambdabuild.model.graph import SDK, closure_of, sdk_share
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.segment import Segment
 from lambdabuild.model.target import Target
+from lambdabuild.model.treatment import SdkChoice
 
 _PRECEDENCE = (
     "a function's own files come first, then those of its layers, a later layer's over an earlier one's: "
@@ -26,12 +27,17 @@ class Given:
 
     layer: str
     versions: Mapping[str, str]
+    left_out: frozenset[str] = frozenset()
+    """The names of those that its own patterns leave out."""
 
 
 def subtract(
-    needed: Sequence[Segment], layers: Sequence[Given], *, function: str
+    needed: Sequence[Segment], layers: Sequence[Given], *, function: str, wanted: Collection[str] = ()
 ) -> tuple[tuple[Segment, ...], list[Finding]]:
-    """The distributions that a function bundles: those that its layers do not give in that very version."""
+    """The distributions that a function bundles: those that its layers do not give in that very version.
+
+    What a layer leaves out is left out of the function, too, unless it is ``wanted`` there.
+    """
     effective: dict[str, tuple[str, str]] = {}
     findings = []
     for given in layers:
@@ -48,10 +54,11 @@ def subtract(
                     )
                 )
             effective[name] = given.layer, version
+    left_out = frozenset(name for given in layers for name in given.left_out) - frozenset(wanted)
     bundled = []
     for segment in needed:
         layer, version = effective.get(segment.name, ("", segment.version))
-        if segment.name in effective and version == segment.version:
+        if version == segment.version and (segment.name in effective or segment.name in left_out):
             continue
         bundled.append(segment)
         if version != segment.version:
@@ -67,16 +74,44 @@ def subtract(
     return tuple(bundled), findings
 
 
+def wanted_beside(
+    layers: Iterable[Given], needed: Sequence[Segment], own: Iterable[str], target: Target
+) -> frozenset[str]:
+    """What a function needs for itself: for ``own``, the requirements that none of its layers has, and for what its
+    layers neither bring nor leave out."""
+    known = {name for given in layers for name in (*given.versions, *given.left_out)}
+    requirements = [*own, *(line for one in needed if one.name not in known for line in one.requires)]
+    return closure_of(requirements, {one.name: one.requires for one in needed}, target)
+
+
 def leave_sdk(
-    segments: Sequence[Segment], direct: Iterable[str], target: Target
-) -> tuple[tuple[Segment, ...], frozenset[str]]:
-    """The distributions without those that only boto3 needs, which the runtime brings itself.
+    segments: Sequence[Segment], direct: Iterable[str], target: Target, *, sdk: SdkChoice, artifact: str
+) -> tuple[tuple[Segment, ...], frozenset[str], list[Finding]]:
+    """The distributions without those that only boto3 needs, which the runtime brings itself, as far as is asked for.
 
     What the SDK shares with the others stays; its names come second, because the runtime's SDK will meet it.
     """
-    share = sdk_share(direct, {segment.name: segment.requires for segment in segments}, target)
+    if sdk == "bundle":
+        return tuple(segments), frozenset(), []
+    requires = {segment.name: segment.requires for segment in segments}
+    share = sdk_share(direct, requires, target, whatever_requires_it=sdk == "runtime")
     kept = tuple(segment for segment in segments if segment.name not in share.alone)
-    return kept, share.shared if share.alone else frozenset()
+    parts = ", ".join(sorted(SDK & requires.keys()))
+    findings = []
+    if share.required_by:
+        names = ", ".join(sorted(share.required_by))
+        verb = "require" if len(share.required_by) > 1 else "requires"
+        if share.alone:
+            message = (
+                f"{artifact} leaves {parts} to the runtime though {names} {verb} it: whether the runtime's version "
+                "serves, only verification in the image shows"
+            )
+            findings.append(Finding(severity="warning", message=message, hint='boto3 = "bundle" packages it'))
+        else:
+            message = f"{artifact} bundles {parts}, because {names} {verb} it"
+            hint = 'boto3 = "runtime" leaves it to the runtime all the same; verification shows whether that works'
+            findings.append(Finding(severity="note", message=message, hint=hint))
+    return kept, share.shared if share.alone else frozenset(), findings
 
 
 def warn_of_shared(shared: Iterable[str], *, artifact: str) -> list[Finding]:

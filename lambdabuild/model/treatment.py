@@ -8,6 +8,8 @@ from typing import Literal
 Mode = Literal["auto", "strip", "keep"]
 MODES: tuple[Mode, ...] = ("auto", "strip", "keep")
 Bytecode = Literal["strip", "compile"]
+SdkChoice = Literal["bundle", "unrequired", "runtime"]
+"""Whether boto3 and what only it needs are packaged: always, unless nothing but boto3 requires them, or never."""
 BYTECODE: tuple[Bytecode, ...] = ("strip", "compile")
 
 
@@ -16,9 +18,9 @@ class Slimming:
     """Which files are left out: decided when a tree is made, at no cost for the cache."""
 
     dist_info: Mode = "auto"
-    """Metadata: ``auto`` keeps what there is evidence of need for."""
+    """Metadata: ``auto`` keeps what tells of a distribution, and drops licences, hashes and the like."""
     tests: Mode = "auto"
-    """Test directories: ``auto`` keeps the modules that kept code imports."""
+    """Test directories: ``auto`` keeps the modules that kept code imports, and the data that it names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from lambdabuild.ledger import Ledger, recording
 from lambdabuild.model.facts import Facts
 from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
+from lambdabuild.model.segment import Segment
 from lambdabuild.model.target import Target
 from lambdabuild.pipeline.acquire import Resolutions
 from lambdabuild.pipeline.order import Order
 from lambdabuild.steps.assemble import Content
 from lambdabuild.steps.collect import collect_code, collect_sources, find_handler
 from lambdabuild.steps.install import Installed
+from lambdabuild.steps.metadata import with_top_level
+from lambdabuild.steps.resolve import Resolution
 
 
 class Collector:
@@ -44,10 +47,14 @@ class Collector:
                 contents[function.name] = self._function(function)
         return contents
 
+    def _segments(self, one: LayerPlan | FunctionPlan, resolution: Resolution) -> tuple[Segment, ...]:
+        installed = self._installed[one.target].segments
+        return with_top_level((installed[pin] for pin in resolution.pins), one.slimming)
+
     def _layer(self, layer: LayerPlan, users: Facts) -> Content:
         resolution = self._resolutions[layer.needs, layer.target]
         return Content(
-            segments=tuple(self._installed[layer.target].segments[pin] for pin in resolution.pins),
+            segments=self._segments(layer, resolution),
             direct=resolution.direct,
             code=collect_code(
                 self._order.project,
@@ -65,7 +72,7 @@ class Collector:
         resolution = self._resolutions[function.needs, function.target]
         collected = collect_sources(self._order.project, function.sources, output=self._order.output)
         return Content(
-            segments=tuple(self._installed[function.target].segments[pin] for pin in resolution.pins),
+            segments=self._segments(function, resolution),
             direct=resolution.direct,
             code=collected.members,
             left_out=collected.left_out,

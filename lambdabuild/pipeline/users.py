@@ -10,10 +10,9 @@ from typing import Any
 
 from lambdabuild import __version__
 from lambdabuild.cache import Cache
-from lambdabuild.environment import READER
 from lambdabuild.errors import LambdaBuildError
 from lambdabuild.ledger import Changed, Glance, adopt, find_change, recording
-from lambdabuild.model.evidence import read_facts
+from lambdabuild.model.evidence import of_distribution, read_facts
 from lambdabuild.model.facts import Facts, facts_document, merge, parse_facts
 from lambdabuild.model.plan import LayerPlan
 from lambdabuild.model.sources import Sources
@@ -23,7 +22,7 @@ from lambdabuild.pipeline.order import Order
 from lambdabuild.steps.collect import read_modules
 
 _KIND = "evidence"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def users_facts(layers: Iterable[LayerPlan], order: Order, cache: Cache, glance: Glance) -> dict[str, Facts]:
@@ -33,9 +32,8 @@ def users_facts(layers: Iterable[LayerPlan], order: Order, cache: Cache, glance:
     every = dict.fromkeys(sources for layer in layers for sources in layer.users)
     if not every:
         return {}
-    key = sha256(
-        f"{_FORMAT} {__version__} {READER} {order.project} {order.output.resolve()}".encode(errors="surrogateescape")
-    ).hexdigest()
+    inputs = f"{_FORMAT} {__version__} {order.project} {order.output.resolve()}"
+    key = sha256(inputs.encode(errors="surrogateescape")).hexdigest()
     text = cache.find_text(_KIND, key)
     known, teller = _parse(text), Teller()
     with reading_code():
@@ -63,7 +61,7 @@ def _facts(sources: Sources, asked: object, order: Order, known: dict[str, Any],
     facts = Facts()
     with suppress(LambdaBuildError, Changed), recording() as ledger:
         modules = read_modules(order.project, sources, output=order.output)
-        facts = merge(read_facts(path, content) for path, content in modules)
+        facts = of_distribution(merge(read_facts(path, content) for path, content in modules), ())
         known[sources.owner] = {"asked": asked, "read": ledger.take(), "facts": facts_document(facts)}
     return facts
 

@@ -11,7 +11,6 @@ from functools import partial
 
 from lambdabuild.builders.base import Builder, Image, Installation
 from lambdabuild.cache import Cache
-from lambdabuild.environment import READER
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Segment, segment_key
@@ -81,7 +80,7 @@ def install(
 
 def _keys(pins: Sequence[Pin], target: Target, uv_version: str, image: Image | None) -> dict[Pin, str]:
     digest = image.digest if image else None
-    key_of = partial(segment_key, uv=uv_version, compressor=COMPRESSOR, image=digest, reader=READER)
+    key_of = partial(segment_key, uv=uv_version, compressor=COMPRESSOR, image=digest)
     return {pin: key_of(pin, target) for pin in pins}
 
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from lambdabuild.errors import PolicyError
+from lambdabuild.model.facts import Facts, Lookup
 from lambdabuild.model.limits import MAX_UNZIPPED
 from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.segment import Member, Segment
+from lambdabuild.model.treatment import Slimming
 from lambdabuild.model.tree import Tree
 from lambdabuild.steps.assemble import Assembled, Content, assemble
 from tests.samples import function_plan, layer_plan, member, segment
@@ -72,13 +74,13 @@ def test_a_layer_can_leave_the_sdk_to_the_runtime() -> None:
     assert owners(made(LAYER, layers=layers).trees["layer.zip"]).keys() == {
         f"python/{name}.py" for name in ("boto3", "botocore", "one", "six")
     }
-    slim = layer_plan(leaves_sdk=True)
+    slim = layer_plan(sdk="runtime")
     assert owners(made(slim, layers=layers).trees["layer.zip"]) == {"python/one.py": "one 1.0"}
 
 
 def test_what_the_sdk_shares_stays_with_a_warning() -> None:
     layers = {"layer": content(*SDK, direct=("boto3", "six"))}
-    assembled = made(layer_plan(leaves_sdk=True), layers=layers)
+    assembled = made(layer_plan(sdk="runtime"), layers=layers)
     assert owners(assembled.trees["layer.zip"]) == {"python/six.py": "six 1.17"}
     assert messages(assembled) == [
         "warning: layer.zip leaves boto3 to the runtime and brings six, which boto3 uses as well"
@@ -120,10 +122,23 @@ def test_another_version_than_the_layers_is_bundled_with_a_warning() -> None:
     assert messages(assembled) == ["warning: api needs two 2.1, its layer layer brings 2.0; 2.1 is bundled and wins"]
 
 
-def test_what_a_layer_leaves_out_whole_it_does_not_give() -> None:
-    layer = layer_plan(exclude=("two.py",))
-    assembled = made(function_plan(attached=(layer,)), layers={"layer": content(ONE, TWO)}, api=content(ONE, TWO))
-    assert owners(assembled.trees["api.zip"]) == {"two.py": "two 2.0"}
+WITHOUT_TWO = layer_plan(exclude=("two.py",))
+NEEDS_TWO = segment("three", "3.0", member("three.py"), requires=("two",))
+
+
+@pytest.mark.parametrize("function", [function_plan(attached=(WITHOUT_TWO,)), replace(FAT, bundled=(WITHOUT_TWO,))])
+def test_what_a_layer_leaves_out_is_left_out_of_its_functions(function: FunctionPlan) -> None:
+    def packaged(*needed: Segment, direct: tuple[str, ...] = ("one", "two")) -> set[str]:
+        layers = {"layer": content(ONE, TWO)}
+        api = content(*needed, code=(APP,), direct=direct)
+        return {
+            path for path in made(function, layers=layers, api=api).trees[function.file].entries if "one" not in path
+        }
+
+    assert packaged(ONE, TWO) == {"app.py"}
+    assert packaged(ONE, TWO, direct=("one", "two>=2")) == {"app.py", "two.py"}  # it asks for it itself
+    assert packaged(ONE, TWO, NEEDS_TWO, direct=("one", "two", "three")) == {"app.py", "three.py", "two.py"}
+    assert packaged(ONE, NEW_TWO) == {"app.py"}
 
 
 def test_external_layers_give_and_count() -> None:
@@ -144,7 +159,7 @@ def test_external_layers_give_and_count() -> None:
 
 def test_a_slim_function_can_leave_the_sdk_to_the_runtime() -> None:
     api = content(ONE, *SDK, code=(APP,), direct=("one", "boto3"))
-    assert owners(made(function_plan(leaves_sdk=True), api=api).trees["api.zip"]) == {
+    assert owners(made(function_plan(sdk="runtime"), api=api).trees["api.zip"]) == {
         "app.py": "(sources)",
         "one.py": "one 1.0",
     }
@@ -189,11 +204,89 @@ def test_the_functions_own_version_wins() -> None:
 
 
 def test_a_fat_function_can_leave_the_sdk_to_the_runtime() -> None:
-    fat = replace(FAT, leaves_sdk=True)
+    fat = replace(FAT, sdk="runtime")
     assembled = made(fat, layers={"layer": content(*SDK, direct=("boto3",))}, api=content(ONE, code=(APP,)))
     assert owners(assembled.trees["api-fat.zip"]) == {"app.py": "(sources)", "one.py": "one 1.0"}
     assembled = made(FAT, layers={"layer": content(*SDK, direct=("boto3",))}, api=content(ONE, code=(APP,)))
     assert "boto3.py" in assembled.trees["api-fat.zip"].entries
+
+
+AIO = segment("aioboto", "2.0", member("aioboto.py"), requires=("botocore<1.1",))
+
+
+def test_a_fat_function_says_that_it_bundles_an_sdk_that_others_require() -> None:
+    fat = replace(FAT, sdk="unrequired")
+    layers = {"layer": content(*SDK, AIO, direct=("boto3", "aioboto"))}
+    assembled = made(fat, layers=layers, api=content(code=(APP,)))
+    assert {"boto3.py", "botocore.py"} < assembled.trees["api-fat.zip"].entries.keys()
+    assert messages(assembled) == ["note: api-fat.zip bundles boto3, botocore, because aioboto requires it"]
+    assert messages(made(fat, layers={"layer": content(*SDK)}, api=content(code=(APP,)))) == [
+        "warning: api-fat.zip leaves boto3 to the runtime and brings six, which boto3 uses as well"
+    ]
+
+
+def test_the_configuration_can_leave_an_sdk_that_others_require() -> None:
+    layer = layer_plan(sdk="runtime")
+    layers = {"layer": content(*SDK, AIO, direct=("boto3", "aioboto"))}
+    function = function_plan(attached=(layer,), sdk="runtime")
+    assembled = made(layer, function, layers=layers, api=content(*SDK, AIO, code=(APP,), direct=("boto3", "aioboto")))
+    assert owners(assembled.trees["layer.zip"]) == {"python/aioboto.py": "aioboto 2.0"}
+    assert owners(assembled.trees["api.zip"]) == {"app.py": "(sources)"}
+    assert messages(assembled) == [
+        "warning: layer.zip leaves boto3, botocore to the runtime though aioboto requires it: whether the runtime's "
+        "version serves, only verification in the image shows"
+    ]
+
+
+# Tests in the code of layers
+
+
+def test_tests_in_the_code_of_a_layer_go_as_in_distributions() -> None:
+    code = tuple(
+        member(path, text)
+        for path, text in {
+            "shared/__init__.py": "from shared.sub.test.kit import Kit\n",
+            "shared/sub/test/kit.py": "",
+            "shared/sub/test/other.py": "",
+            "shared/tests/test_a.py": "",
+            "shared/tests/a.json": "{}",
+            "tests/b.py": "",
+        }.items()
+    )
+    layers = {"layer": content(ONE, code=code)}
+    assembled = made(LAYER, layers=layers)
+    taken = {path.removeprefix("python/") for path in assembled.trees["layer.zip"].entries}
+    assert taken == {"one.py", "shared/__init__.py", "shared/sub/test/kit.py", "tests/b.py"}  # the last is asked for
+    assert messages(assembled) == [
+        "note: layer.zip leaves out 1 data file (2 B) of test folders, which no code outside of them names: "
+        "shared/tests/a.json"
+    ]
+    fat = made(FAT, layers=layers, api=content(code=(APP,)))
+    assert fat.trees["api-fat.zip"].entries.keys() == {*taken, "app.py"}
+    kept = made(layer_plan(slimming=Slimming(tests="keep")), layers=layers)
+    assert {f"python/{one.path}" for one in code} < kept.trees["layer.zip"].entries.keys()
+    named = made(layer_plan(keep=("shared/tests/",)), layers=layers)
+    assert {"python/shared/tests/test_a.py", "python/shared/tests/a.json"} < named.trees["layer.zip"].entries.keys()
+
+
+# Metadata that a layer lacks
+
+
+def test_a_function_brings_the_list_of_files_that_its_layer_lacks() -> None:
+    files = {f"one-1.0.dist-info/{name}": f"{name}\n" for name in ("METADATA", "RECORD", "WHEEL")}
+    one = segment("one", "1.0", member("one.py"), *(member(path, text) for path, text in sorted(files.items())))
+    asks = member("app.py", "from importlib.metadata import files\nfiles('one')\n")
+    assembled = made(LAYER, ATTACHED, layers={"layer": content(one)}, api=content(one, code=(asks,)))
+    assert owners(assembled.trees["layer.zip"]).keys() == {"python/one.py", "python/one-1.0.dist-info/METADATA"}
+    assert owners(assembled.trees["api.zip"]).keys() == {
+        "app.py",
+        "one-1.0.dist-info/METADATA",
+        "one-1.0.dist-info/RECORD",
+    }
+    layers = {"layer": replace(content(one), users=Facts(lookups=(Lookup(path="app.py", line=2),)))}
+    assembled = made(LAYER, ATTACHED, layers=layers, api=content(one, code=(asks,)))
+    assert "python/one-1.0.dist-info/RECORD" in assembled.trees["layer.zip"].entries
+    assert owners(assembled.trees["api.zip"]) == {"app.py": "(sources)"}
 
 
 # Limits

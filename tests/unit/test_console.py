@@ -87,16 +87,17 @@ def test_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.err == TOLD_FINDINGS + LEFT_OUT
 
 
-def test_what_evidence_kept_is_told_in_a_note(capsys: pytest.CaptureFixture[str]) -> None:
-    one = Kept(distribution="one", kind="metadata", files=("a",), size=1_500, reasons=("a.py:1 looks up one",))
-    report = replace(REPORT, findings=(), left_out={}, kept={"layer.zip": (one,), "api.zip": (one, one)})
+def test_what_evidence_kept_is_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    one = Kept(distribution="one", kind="tests", files=("a",), size=1_500, reasons=("a.py:1 imports one.tests",))
+    report = replace(REPORT, findings=(), left_out={}, kept={"layer.zip": (one,)})
     Console().report(report)
-    assert capsys.readouterr().err == (
-        "note: layer.zip keeps metadata of one (1.5 kB, a.py:1 looks up one)\n"
-        "note: api.zip keeps metadata of one and one (3.0 kB, a.py:1 looks up one); --json tells more\n"
-    )
-    Console(as_json=True).report(report)
     assert capsys.readouterr().err == ""
+
+
+def test_notes_among_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = Finding(severity="note", message="layer.zip leaves out one", hint="keep it")
+    Console().report(replace(REPORT, findings=(finding,), left_out={}))
+    assert capsys.readouterr().err == "note: layer.zip leaves out one\n  hint: keep it\n"
 
 
 def test_external_layers_count_in_the_limit(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""model.evidence: which metadata and which test modules a file of code asks for, by reading it."""
+"""model.evidence: which lists of files and which files of tests a file of code asks for, by searching it."""
 
 from __future__ import annotations
 
@@ -6,210 +6,116 @@ import textwrap
 
 import pytest
 
-from lambdabuild.model.evidence import entry_point_groups, find_lookups, find_test_imports, is_test, read_facts
-from lambdabuild.model.facts import OWN, Facts, Lookup, TestImport
-
-ANY = None
-
-
-def looked_up(source: str, path: str = "demo/a.py") -> list[tuple[int, str | None]]:
-    """Line and name of the look-ups of a module."""
-    found = find_lookups(path, textwrap.dedent(source).encode())
-    assert all(one.path == path for one in found)
-    return [(one.line, one.name) for one in found]
+from lambdabuild.model.evidence import (
+    file_names,
+    find_named,
+    find_test_imports,
+    is_data,
+    is_test,
+    of_distribution,
+    read_facts,
+)
+from lambdabuild.model.facts import Facts, Lookup, TestData, TestImport
+from lambdabuild.model.pythontext import read_python
 
 
 def imported(source: str, path: str = "demo/sub/a.py") -> list[tuple[int, str]]:
-    found = find_test_imports(path, textwrap.dedent(source).encode())
+    found = find_test_imports(path, read_python(textwrap.dedent(source).encode()))
     return [(one.line, one.module) for one in found]
 
 
-# Metadata: how it is imported
+def looks_up(source: str | bytes, path: str = "demo/a.py") -> list[int]:
+    """The lines that ask for lists of files."""
+    content = textwrap.dedent(source).encode() if isinstance(source, str) else source
+    found = read_facts(path, content).lookups
+    assert all(one.path == path for one in found)
+    return [one.line for one in found]
+
+
+# Source as text
+
+
+def test_code_is_told_from_strings_and_comments() -> None:
+    lines = (b"a = 'b' # c 'd'\r", b"e = \\", b"""  r"\\\\" + f'{g}' '''h""", b"# i", b"""''' "j" ''""")
+    text = read_python(b"\n".join(lines))
+    assert len(text.code) == len(text.source)
+    assert text.code.split() == [b"a", b"=", b"e", b"=", b"r", b"+", b"f"]
+    assert [name for _, name in text.strings] == ["b", "\\\\", "{g}", "h\n# i\n", "j", ""]
+    assert [text.line(offset) for offset, _ in text.strings] == [1, 3, 3, 3, 5, 5]
+
+
+@pytest.mark.parametrize("source", [b"'open", b'"""open', b"'''", b'"', b"\xff\xfe'a'", b"'a\\", b"\0", b"'''a'"])
+def test_what_is_no_python_is_read_all_the_same(source: bytes) -> None:
+    assert len(read_python(source).code) == len(source)
+
+
+def test_what_only_type_checkers_read_is_no_code() -> None:
+    source = """\
+        if typing.TYPE_CHECKING:
+            import a
+
+            if b:
+                import c
+        import d
+        if TYPE_CHECKING: import e
+        import f
+        """
+    code = read_python(textwrap.dedent(source).encode()).code
+    assert code.split() == [b"import", b"d", b"import", b"f"]
+
+
+# Lists of files
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "import importlib.metadata; importlib.metadata.version('One_1')",
-        "import importlib.metadata as m; m.version('One_1')",
-        "import importlib as il; il.metadata.version('One_1')",
-        "import importlib.util; importlib.metadata.version('One_1')",
-        "from importlib import metadata; metadata.version('One_1')",
-        "from importlib import resources, metadata as m; m.version('One_1')",
-        "from importlib.metadata import version; version('One_1')",
-        "from importlib.metadata import version as v; v('One_1')",
-        "from importlib.metadata import *; version('One_1')",
-        "from importlib.metadata import Distribution; Distribution.from_name('One_1')",
-        "import importlib_metadata; importlib_metadata.metadata('One_1')",
-        "import importlib_metadata as m; m.distribution(distribution_name='One_1')",
-        "from importlib_metadata import requires; requires('One_1')",
-        "from .compat import importlib_metadata; importlib_metadata.version('One_1')",
-        "from . import compat; compat.importlib_metadata.version('One_1')",
-        "from demo._vendor.importlib_metadata import version; version('One_1')",
-        "import pkg_resources; pkg_resources.get_distribution('One_1').version",
-        "import pkg_resources as p; p.get_distribution('One_1[extra]>=2').version",
-        "from importlib import import_module; import_module('importlib.metadata').version('One_1')",
-        "import importlib; m = importlib.import_module('importlib_metadata'); m.version('One_1')",
-        "__import__('pkg_resources').get_distribution('One_1')",
-        "__import__('importlib.metadata').metadata.version('One_1')",
-        "import importlib.metadata\nv = importlib.metadata.version; v('One_1')",
-        "import importlib.metadata\nm = importlib.metadata; m.version('One_1')",
-        "from importlib import (\n    metadata,\n)\nmetadata.version('One_1')",
-        "def f():\n    from importlib.metadata import version\n    return version('One_1')",
-        "try: import importlib.metadata as m\nexcept: import importlib_metadata as m\nm.version('One_1')",
-        "from importlib.metadata import version\nversion = version('One_1')\nprint(version)",
-        "import importlib.metadata\n@wrap(importlib.metadata.version('One_1'))\ndef f(): ...",
+        "import importlib.metadata; importlib.metadata.files('one')",
+        "import importlib.metadata as m; m.files('one')",
+        "from importlib import metadata; metadata.files('one')",
+        "from importlib.metadata import version, files as f; f('one')",
+        "from importlib_metadata import (version, files)",
+        "from importlib.metadata import *; files('one')",
+        "from importlib.metadata import distribution; distribution('one').files",
+        "import importlib.metadata as m; [one.files for one in m.distributions()]",
+        "from demo._vendor.importlib_metadata import distribution; distribution('one').files",
+        "import pkg_resources; pkg_resources.get_distribution('one').get_metadata_lines('RECORD')",
+        "from importlib.metadata import distribution; distribution('one').read_text('RECORD')",
+        "from importlib.metadata import distribution; open(f'{folder}/RECORD')",
     ],
 )
-def test_a_look_up_by_name_however_it_is_imported(source: str) -> None:
-    assert [name for _, name in looked_up(source)] == ["one-1"]
+def test_code_that_asks_for_lists_of_files(source: str) -> None:
+    assert looks_up(source) == [1]
+    assert looks_up(f"# no code\n'no files'\n{source} +") == [3]  # what cannot be parsed as well
 
 
 @pytest.mark.parametrize(
     "source",
     [
         "",
-        "# importlib.metadata.version('one')",
-        "'''from importlib.metadata import version'''",
-        "from importlib.metadata import PackageNotFoundError, entry_points\nentry_points(group='a')",
-        "import importlib.metadata",
-        "import importlib_metadata",
-        "import importlib\nfrom .tables import metadata\nmetadata.version('one')",
-        "from importlib import resources\nmetadata = 1\nprint(metadata)",
-        "import pkg_resources\npkg_resources.resource_filename('one', 'a.txt')",
-        "__import__('pkg_resources').declare_namespace(__name__)",
-        "from pkg_resources import parse_version; parse_version('1')",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from importlib.metadata import version",
-        "from importlib.metadata import Distribution as D\ndef f(d: D) -> D: return isinstance(d, D)",
-        "import importlib.metadata\nhasattr(importlib.metadata, 'packages_distributions')",
-        "def f(version):\n    return version\ndef g():\n    from importlib.metadata import PackageNotFoundError",
-        "import importlib.metadata\ntry: ...\nexcept importlib.metadata.PackageNotFoundError: ...",
+        "# importlib.metadata.files('one')",
+        "'''from importlib.metadata import files'''",
+        "from importlib.metadata import version; version('one')",
+        "import importlib.metadata, importlib.resources; importlib.resources.files('one')",
+        "from importlib import metadata, resources; resources.files('one')",
+        "from importlib.metadata import version\nfrom importlib.resources import files\nfiles('one')",
+        "from importlib.metadata import entry_points; files = entry_points()",
+        "from importlib.metadata import packages_distributions",
+        "distribution('one').files",
     ],
 )
-def test_what_looks_up_nothing(source: str) -> None:
-    assert looked_up(source) == []
-
-
-# Metadata: whose
-
-
-@pytest.mark.parametrize(
-    ("argument", "names"),
-    [
-        ("'one.two'", ["one-two"]),
-        ("NAME", ["one"]),
-        ("ALIAS", ["one"]),
-        ("TYPED", ["one"]),
-        ("'one' if NAME else 'two'", ["one", "two"]),
-        ("NAME or 'two'", ["one", "two"]),
-        ("__name__", [OWN]),
-        ("__package__", [OWN]),
-        ("__package__ or __name__", [OWN]),
-        ("__name__.split('.')[0]", [OWN]),
-        ("__name__.partition('.')[0].replace('_', '-')", [OWN]),
-        ("__spec__.name", [OWN]),
-        ("str(__package__)", [OWN]),
-        ("cast('str', __package__)", [OWN]),
-        ("OWN", [OWN]),
-        ("self.__name__", [ANY]),
-        ("__name__.split(dot)[0]", [ANY]),
-        ("TWICE", [ANY]),
-        ("argument", [ANY]),
-        ("unknown", [ANY]),
-        ("f'one{NAME}'", [ANY]),
-        ("'one' + NAME", [ANY]),
-        ("*names", [ANY]),
-        ("", [ANY]),
-        ("'-'", [ANY]),
-    ],
-)
-def test_whose_metadata_is_looked_up(argument: str, names: list[str | None]) -> None:
-    source = f"""\
-        from importlib.metadata import version
-        NAME = "one"
-        ALIAS = NAME
-        TYPED: str = "one"
-        OWN = __name__.partition(".")[0]
-        TWICE = "one"
-        TWICE = "two"
-        def f(argument):
-            return version({argument})
-        """
-    assert looked_up(source) == [(9, name) for name in names]
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "from importlib.metadata import distributions; distributions()",
-        "from importlib.metadata import packages_distributions; packages_distributions()",
-        "from importlib.metadata import Distribution; Distribution.discover(name='one')",
-        "from importlib.metadata import version; list(map(version, names))",
-        "from importlib import metadata; use(metadata)",
-        "import importlib.metadata; getattr(importlib.metadata, 'version')",
-        "from importlib import import_module; use(import_module('importlib.metadata'))",
-        "from importlib.metadata import version",
-        "from importlib import metadata",
-        "from importlib.metadata import *",
-        "import importlib.metadata as m",
-        "from importlib.metadata import entry_points; entry_points(group='console_scripts')",
-        "import pkg_resources; pkg_resources.working_set.by_key['one']",
-        "import pkg_resources; pkg_resources.require('one')",
-        "import pkg_resources; pkg_resources.iter_entry_points('group')",
-        "from importlib.metadata import version; print('no code'",
-        "from importlib.metadata import version\nversion('one') \0",
-    ],
-)
-def test_look_ups_of_any_distribution(source: str) -> None:
-    assert looked_up(source) == [(1, ANY)]
-
-
-def test_names_that_mean_something_else_in_a_function() -> None:
-    source = """\
-        from importlib.metadata import version
-        def f(version):
-            use(version)
-            def g():
-                use(version)
-        def h():
-            from importlib.metadata import version
-            use(version)
-        version("one")
-        """
-    assert looked_up(source) == [(8, ANY), (9, "one")]
-
-
-def test_every_look_up_is_told_with_its_line_in_order() -> None:
-    source = b"from importlib.metadata import *\r\n\r\nversion('two')\r\nversion('one'), version('a'), version('a')\r\n"
-    assert find_lookups("demo/a.py", source) == (
-        Lookup(path="demo/a.py", line=3, name="two"),
-        Lookup(path="demo/a.py", line=4, name="a"),
-        Lookup(path="demo/a.py", line=4, name="one"),
-    )
-
-
-@pytest.mark.parametrize(
-    ("call", "record"),
-    [
-        ("files('one')", True),
-        ("packages_distributions()", True),
-        ("distribution('one').files", True),
-        ("[d.files for d in distributions()]", True),
-        ("distribution('one').version", False),
-        ("version('one'), importlib.resources.files('one')", False),
-    ],
-)
-def test_look_ups_that_ask_for_the_list_of_files(call: str, record: bool) -> None:
-    source = f"import importlib.resources\nfrom importlib.metadata import *\n{call}"
-    assert [one.record for one in find_lookups("a.py", source.encode())] == [record]
+def test_code_that_does_not(source: str) -> None:
+    assert looks_up(source) == []
 
 
 @pytest.mark.parametrize("name", ["importlib.metadata", "importlib_metadata", "pkg_resources"])
-def test_shared_objects_are_searched_for_the_names_of_the_modules(name: str) -> None:
-    for path in ("demo/_a.cpython-313-x86_64-linux-gnu.so", "demo.libs/liba.so.3"):
-        assert find_lookups(path, b"\x7fELF\0" + name.encode() + b"\0") == (Lookup(path=path, line=0, name=ANY),)
-    assert find_lookups("demo/_a.abi3.so", b"\x7fELF importlib metadata") == ()
-    assert find_lookups("demo/a.txt", name.encode()) == ()
+def test_compiled_code_is_searched_for_the_names(name: str) -> None:
+    content = b"\x7fELF\0" + name.encode() + b"\0files\0"
+    for path in ("demo/_a.cpython-313-x86_64-linux-gnu.so", "demo.libs/liba.so.3", "demo/a.pyc"):
+        assert looks_up(content, path) == [0]
+    assert looks_up(name.encode(), "demo/_a.abi3.so") == []
+    assert looks_up(content, "demo/a.txt") == []
+    assert looks_up(content, "demo/__pycache__/a.cpython-313.pyc") == []
 
 
 # Test modules
@@ -233,12 +139,16 @@ def test_shared_objects_are_searched_for_the_names_of_the_modules(name: str) -> 
         ("importlib.import_module(\n    name='other.tests.a')", ["other.tests.a"]),
         ("import_string('other.test.Client')", ["other.test.Client"]),
         ("__import__('other.tests')", ["other.tests"]),
-        ("import_module('.tests', 'other')", []),
+        ("import_module('.tests', __package__)", ["demo.sub.tests"]),
+        ("call('.tests')", []),
         ("import_module('tests of other')", []),
         ("if TYPE_CHECKING:\n    import other.tests", []),
         ("import other.testing, other._tests, test_other, tests_", []),
         ("'''import other.tests'''", []),
-        ("import other.tests)", []),
+        ("x = import_tests; from_tests = 1", []),
+        ("from other import \\\n    tests", ["other.tests"]),
+        ("if a: import other.tests; import other.test", ["other.test", "other.tests"]),
+        (">>> import other.tests", []),
     ],
 )
 def test_imports_from_test_directories(source: str, modules: list[str]) -> None:
@@ -246,11 +156,11 @@ def test_imports_from_test_directories(source: str, modules: list[str]) -> None:
 
 
 def test_imports_are_told_with_their_lines() -> None:
-    assert find_test_imports("demo/__init__.py", b"\nfrom .tests import a\nimport b.test\n") == (
+    assert read_facts("demo/__init__.py", b"\nfrom .tests import a\nimport b.test\n").test_imports == (
         TestImport(path="demo/__init__.py", line=2, module="demo.tests.a"),
         TestImport(path="demo/__init__.py", line=3, module="b.test"),
     )
-    assert find_test_imports("demo/a.txt", b"import b.test") == ()
+    assert read_facts("demo/a.txt", b"import b.test") == Facts()
 
 
 @pytest.mark.parametrize(
@@ -264,7 +174,7 @@ def test_imports_are_told_with_their_lines() -> None:
     ],
 )
 def test_strings_that_name_test_modules(source: str, modules: list[str]) -> None:
-    found = find_test_imports("demo/a.py", source.encode())
+    found = find_test_imports("demo/a.py", read_python(source.encode()))
     assert [one.module for one in found] == modules
     assert all(one.named for one in found)
 
@@ -277,31 +187,58 @@ def test_what_a_test_directory_is() -> None:
 
 
 def test_the_facts_of_the_projects_own_code() -> None:
-    source = b"import importlib.metadata, one.tests\nimportlib.metadata.version('one')\n"
+    source = b"import importlib.metadata, one.tests\nimportlib.metadata.files('one')\n"
     assert read_facts("tests/a.py", source) == Facts(
-        lookups=(Lookup(path="tests/a.py", line=2, name="one"),),
+        lookups=(Lookup(path="tests/a.py", line=2),),
         test_imports=(TestImport(path="tests/a.py", line=1, module="one.tests"),),
     )
 
 
-# Entry points
+# Data of tests
+
+DATA = (
+    *("one/tests/a.json", "one/tests/b.json", "one/tests/a/c.bin", "one/tests/a/b/d.bin", "one/sub/test/e f.csv"),
+    *("one/sub/test/LICENSE",),
+)
 
 
-def test_groups_of_entry_points_other_than_scripts() -> None:
-    text = """\
-        [console_scripts]
-        a = a:main
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("open(here / 'tests' / 'a.json')", ["one/tests/a.json"]),
+        ("open(here + '/tests/a.json')", ["one/tests/a.json"]),
+        ("open(here + 'tests\\\\a.json')", ["one/tests/a.json"]),
+        ("files('one.tests').joinpath('a.json')", ["one/tests/a.json"]),
+        ("files(__package__ + '.tests').joinpath('a.json')", ["one/tests/a.json"]),
+        ("from one import tests; files(tests).joinpath('a.json')", ["one/tests/a.json"]),
+        ("pkgutil.get_data('one.sub', 'test/e f.csv')", ["one/sub/test/e f.csv"]),
+        ("glob(here, 'tests', '*.json')", ["one/tests/a.json", "one/tests/b.json"]),
+        ("open(f'tests/{name}.json'), open('tests/%s.json' % name)", ["one/tests/a.json", "one/tests/b.json"]),
+        ("os.listdir(join(here, 'tests', 'a'))", ["one/tests/a/c.bin"]),
+        ("os.listdir('tests/a/b'), open('tests/LICENSE')", ["one/tests/a/c.bin", "one/tests/a/b/d.bin", DATA[-1]]),
+        ("os.listdir(join(here, 'tests')), open('*'), f'{a}', '%s'", []),
+        ("open('a.json')", []),
+        ("mode in ('train', 'test')", []),
+    ],
+)
+def test_data_that_code_names(source: str, named: list[str]) -> None:
+    facts = of_distribution(read_facts("one/a.py", b"\n" + source.encode()), DATA)
+    assert facts.test_data == ((TestData(path="one/a.py", line=2, names=tuple(named)),) if named else ())
 
-        [Group.One]
-        b = b:c [x]
-        # c = d
-        [gui_scripts]
-        [empty]
-        # d = e
-        [two]
-        e=f
-        [three]
-        """
-    assert entry_point_groups(text) == ("Group.One", "two")
-    assert entry_point_groups("") == ()
-    assert entry_point_groups("a = b") == ()
+
+def test_data_that_only_tests_name() -> None:
+    source = b"open(here / 'tests' / 'a.json')"
+    for path in ("one/tests/a.py", "one/conftest.py", "one/test_a.py", "one/a.txt"):
+        assert read_facts(path, source).test_data == ()
+
+
+def test_names_are_short() -> None:
+    text = read_python(f"'tests', 'a', 'a', '', '{'b' * 201}', '''a\nb'''".encode())
+    assert file_names(text) == ("tests", "a")
+    assert find_named(("a.json",), ()) == ()
+
+
+def test_what_data_is() -> None:
+    assert is_data("one/tests/a.json")
+    assert is_data("one/tests/LICENSE")
+    assert not any(map(is_data, ("a.py", "a.pyc", "a.pyi", "a.cpython-313-x86_64-linux-gnu.so", "a.pyx")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambdabuild.model.graph import SdkShare, sdk_share
+from lambdabuild.model.graph import SDK, SdkShare, closure_of, sdk_share
 from tests.samples import target
 
 BOTO3 = {
@@ -34,6 +34,10 @@ def test_boto3_with_all_that_it_needs() -> None:
     assert share("boto3", "requests", requests=("certifi",), certifi=()) == SdkShare(ALL, frozenset())
 
 
+def required_by(*names: str) -> SdkShare:
+    return SdkShare(frozenset(), frozenset(), frozenset(names))
+
+
 def test_no_boto3() -> None:
     without = {name: requires for name, requires in BOTO3.items() if name != "boto3"}
     assert sdk_share(("botocore",), without, target()) == NOTHING
@@ -41,7 +45,7 @@ def test_no_boto3() -> None:
 
 
 def test_boto3_that_another_distribution_brings() -> None:
-    assert share("tool", tool=("boto3",)) == NOTHING
+    assert share("tool", tool=("boto3",)) == required_by("tool")
 
 
 def test_what_another_distribution_needs_is_shared() -> None:
@@ -52,8 +56,24 @@ def test_what_another_distribution_needs_is_shared() -> None:
 
 
 def test_the_sdk_is_never_torn() -> None:
-    assert share("boto3", "aiobotocore", aiobotocore=("botocore",)) == NOTHING
-    assert share("boto3", "smart-open", smart_open=("inner",), inner=("s3transfer",)) == NOTHING
+    assert share("boto3", "aiobotocore", aiobotocore=("botocore",)) == required_by("aiobotocore")
+    assert share("boto3", "smart-open", smart_open=("inner",), inner=("s3transfer",)) == required_by("inner")
+
+
+def test_the_sdk_is_left_whatever_requires_it() -> None:
+    requires = {**BOTO3, "aiobotocore": ("botocore", "wrapt"), "wrapt": ("six",), "requests": ("urllib3",)}
+    found = sdk_share(("boto3", "aiobotocore", "requests"), requires, target(), whatever_requires_it=True)
+    shared = {"six", "urllib3"}
+    assert found == SdkShare(ALL - shared, frozenset(shared), frozenset({"aiobotocore"}))
+    without_boto3 = {name: needed for name, needed in requires.items() if name != "boto3"}
+    found = sdk_share(("aiobotocore",), without_boto3, target(), whatever_requires_it=True)
+    assert SDK - {"boto3"} <= found.alone
+
+
+def test_what_requirements_come_to() -> None:
+    requires = {**BOTO3, "tool": ("six",)}
+    assert closure_of(("tool",), requires, target()) == {"tool", "six"}
+    assert closure_of((), requires, target()) == frozenset()
 
 
 def test_what_the_project_names_itself_stays() -> None:

@@ -115,7 +115,7 @@ def test_what_else_a_layer_says() -> None:
     (layer,) = plan_layers(configured(layers=(config,)), TARGETS, ()).layers
     assert layer.target == target("3.12", "arm64")
     assert layer.root == "python/lib/python3.12/site-packages/"
-    assert layer.leaves_sdk
+    assert layer.sdk == "runtime"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_slim_functions_and_the_layers_they_use() -> None:
 def test_fat_functions_bundle_their_layers() -> None:
     plan = fat(SHOP, "api")
     assert plan.functions == (
-        replace(API, kind="fat-function", attached=(), bundled=(PANDAS, COMMON), leaves_sdk=True),
+        replace(API, kind="fat-function", attached=(), bundled=(PANDAS, COMMON), sdk="unrequired"),
     )
     assert plan.layers == ()
     assert plan.all_layers == (PANDAS, COMMON)
@@ -195,12 +195,13 @@ def test_the_default_layer_is_for_functions_of_the_projects_lock() -> None:
 
 
 @pytest.mark.parametrize(
-    ("boto3", "in_slim", "in_fat"), [(None, False, True), ("bundle", False, False), ("runtime", True, True)]
+    ("boto3", "in_slim", "in_fat"),
+    [(None, "bundle", "unrequired"), ("bundle", "bundle", "bundle"), ("runtime", "runtime", "runtime")],
 )
-def test_who_brings_boto3(boto3: str | None, in_slim: bool, in_fat: bool) -> None:
+def test_who_brings_boto3(boto3: str | None, in_slim: str, in_fat: str) -> None:
     config = configured(functions=(FunctionConfig(name="api", handler="a.b", boto3=boto3),))  # type: ignore[arg-type]
-    assert slim(config).functions[0].leaves_sdk is in_slim
-    assert fat(config).functions[0].leaves_sdk is in_fat
+    assert slim(config).functions[0].sdk == in_slim
+    assert fat(config).functions[0].sdk == in_fat
 
 
 def test_external_layers_are_attached_and_never_bundled() -> None:

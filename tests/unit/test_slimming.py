@@ -1,154 +1,136 @@
-"""model.slimming: what evidence keeps of what slimming would leave out, and why."""
+"""model.slimming: what is kept of what the patterns of slimming match, and why; and what a note says of the rest."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import pytest
 
 from lambdabuild.inspection import inspect
-from lambdabuild.model.evidence import read_facts
-from lambdabuild.model.facts import Facts, merge, owned
-from lambdabuild.model.keptnotes import kept_note
+from lambdabuild.model.evidence import of_distribution, read_facts
+from lambdabuild.model.facts import Facts, merge
+from lambdabuild.model.limits import Finding
 from lambdabuild.model.patterns import distribution_rules
 from lambdabuild.model.segment import Segment
-from lambdabuild.model.slimming import Kept, Part, keep_by_evidence
+from lambdabuild.model.slimming import Kept, Part, Spared, left_out_note, spare
 from lambdabuild.model.treatment import Slimming
 from tests.samples import content, member, segment
 
-METADATA = "Name: one\n"
-VERSION = "from importlib.metadata import version\n"
+FILES = "from importlib.metadata import files\n"
+"""Code that asks for lists of files."""
+ALL_METADATA = (
+    *("INSTALLER", "METADATA", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "entry_points.txt"),
+    *("licenses/LICENSE", "licenses/METADATA", "sboms/one.cdx.json", "top_level.txt"),
+)
 
 
-def distribution(
-    name: str, files: dict[str, str], *, metadata: Iterable[str] = ("METADATA", "RECORD", "WHEEL")
-) -> Segment:
+def distribution(name: str, files: dict[str, str], *, metadata: tuple[str, ...] = ()) -> Segment:
     """A distribution with what is known of its files."""
     files = files | {f"{name}-1.0.dist-info/{file}": f"{file}\n" for file in metadata}
-    facts = owned(merge(inspect(path, text.encode()) for path, text in sorted(files.items())), name)
+    facts = of_distribution(merge(inspect(path, text.encode()) for path, text in sorted(files.items())), files)
     made = segment(name, "1.0", *(member(path, text) for path, text in sorted(files.items())))
     return Segment(name=name, version="1.0", requires=(), members=made.members, facts=facts)
 
 
-def kept(
+def spared(
     *segments: Segment,
     slimming: Slimming = Slimming(),
     exclude: tuple[str, ...] = (),
     keep: tuple[str, ...] = (),
     application: str = "",
     elsewhere: tuple[Segment, ...] = (),
-) -> tuple[Kept, ...]:
+) -> Spared:
     rules = distribution_rules(exclude, keep, slimming=slimming)
     parts = [Part(segments=segments, rules=rules), Part(segments=elsewhere, rules=rules, elsewhere=True)]
     code = read_facts("app.py", application.encode()) if application else Facts()
-    return keep_by_evidence(parts, slimming, code, content)
+    return spare(parts, slimming, code, content)
+
+
+def kept(*segments: Segment, **asked: object) -> tuple[Kept, ...]:
+    return spared(*segments, **asked).kept  # type: ignore[arg-type]
+
+
+def files(*segments: Segment, **asked: object) -> set[str]:
+    return set(spared(*segments, **asked).files)  # type: ignore[arg-type]
 
 
 def reasons(found: tuple[Kept, ...]) -> dict[tuple[str, ...], tuple[str, ...]]:
     return {one.files: one.reasons for one in found}
 
 
-ONE = distribution(
-    "one", {"one.py": ""}, metadata=("METADATA", "RECORD", "WHEEL", "top_level.txt", "licenses/METADATA")
-)
-OF_ONE = ("one-1.0.dist-info/METADATA", "one-1.0.dist-info/top_level.txt")
+ONE = distribution("one", {"one.py": ""}, metadata=ALL_METADATA)
+RULED = {f"one-1.0.dist-info/{file}" for file in ("METADATA", "entry_points.txt", "top_level.txt")}
+RECORD = "one-1.0.dist-info/RECORD"
 
 
 # Metadata
 
 
-def test_nothing_is_kept_without_evidence() -> None:
-    scripts = distribution("two", {"two.py": "", "two-1.0.dist-info/entry_points.txt": "[console_scripts]\na=b:c\n"})
-    assert kept(ONE, scripts) == ()
+def test_of_metadata_what_tells_of_the_distribution_stays_without_evidence() -> None:
+    assert spared(ONE) == Spared(kept=(), files=frozenset(RULED), left_out=())
 
 
-def test_metadata_is_kept_that_code_looks_up_by_name() -> None:
-    two = distribution("two", {"two.py": f"{VERSION}version('One')\n"})
-    assert kept(ONE, two) == (
-        Kept(
-            distribution="one",
-            kind="metadata",
-            files=OF_ONE,
-            size=len("METADATA\ntop_level.txt\n"),
-            reasons=("two.py:2 looks up one",),
-        ),
-    )
+@pytest.mark.parametrize(("path", "line"), [("two.py", ":1"), ("two.so", "")])
+def test_lists_of_files_are_kept_where_code_asks_for_them(path: str, line: str) -> None:
+    two = distribution("two", {path: FILES + "importlib.metadata"}, metadata=("METADATA", "RECORD"))
+    why = (f"{path}{line} asks for lists of files",)
+    assert reasons(kept(ONE, two)) == {(RECORD,): why, ("two-1.0.dist-info/RECORD",): why}
+    assert reasons(kept(ONE, application=FILES)) == {(RECORD,): ("app.py:1 asks for lists of files",)}
 
 
-def test_metadata_is_kept_that_its_own_code_looks_up() -> None:
-    two = distribution("two", {"two/__init__.py": f"{VERSION}__version__ = version(__name__)\n"})
-    assert reasons(kept(ONE, two)) == {("two-1.0.dist-info/METADATA",): ("two/__init__.py:2 looks up two",)}
-
-
-def test_all_metadata_is_kept_when_any_may_be_looked_up() -> None:
-    two = distribution("two", {"two.py": f"{VERSION}version(name)\n", "two.so": "importlib_metadata"})
-    why = ("two.py:2 looks up any distribution", "two.so looks up any distribution")
-    assert reasons(kept(ONE, two)) == {OF_ONE: why, ("two-1.0.dist-info/METADATA",): why}
-
-
-def test_metadata_is_kept_of_what_declares_entry_points() -> None:
-    two = distribution("two", {"two.py": "", "two-1.0.dist-info/entry_points.txt": "[b]\na=b:c\n[a]\nb=b:c\n"})
+def test_what_is_left_out_asks_for_nothing() -> None:
+    assert kept(ONE, distribution("two", {"two/a.py": "", "two/tests/test_a.py": FILES})) == ()
+    assert kept(ONE, distribution("two", {"two.py": FILES}), exclude=("/two.py",)) == ()
+    two = distribution("two", {"two/a.py": "import two.tests.b", "two/tests/b.py": FILES})
     assert reasons(kept(ONE, two)) == {
-        ("two-1.0.dist-info/METADATA", "two-1.0.dist-info/entry_points.txt"): ("declares entry points: b, a",)
-    }
-
-
-def test_the_list_of_files_is_kept_that_code_asks_for() -> None:
-    two = distribution("two", {"two.py": "import importlib.metadata\nimportlib.metadata.files('one')\n"})
-    (one,) = kept(ONE, two)
-    assert one.files == ("one-1.0.dist-info/METADATA", "one-1.0.dist-info/RECORD", "one-1.0.dist-info/top_level.txt")
-    assert one.reasons == ("two.py:2 looks up one and its files",)
-
-
-def test_the_projects_own_code_looks_up_metadata() -> None:
-    assert reasons(kept(ONE, application=f"{VERSION}version('one')\nversion(__name__)\n")) == {
-        OF_ONE: ("app.py:2 looks up one",)
-    }
-
-
-def test_a_look_up_in_what_is_left_out_is_no_evidence() -> None:
-    two = distribution("two", {"two/a.py": "", "two/tests/test_a.py": f"{VERSION}version('one')\n"})
-    assert kept(ONE, two) == ()
-    assert kept(ONE, distribution("two", {"two.py": f"{VERSION}version('one')\n"}), exclude=("/two.py",)) == ()
-
-
-def test_a_look_up_in_a_test_module_that_is_kept_is_evidence() -> None:
-    two = distribution("two", {"two/a.py": "import two.tests.b", "two/tests/b.py": f"{VERSION}version('one')\n"})
-    assert reasons(kept(ONE, two)) == {
-        OF_ONE: ("two/tests/b.py:2 looks up one",),
+        (RECORD,): ("two/tests/b.py:1 asks for lists of files",),
         ("two/tests/b.py",): ("two/a.py:1 imports two.tests.b",),
     }
 
 
 def test_metadata_of_what_is_left_out_whole_is_not_kept() -> None:
-    two = distribution("two", {"two.py": f"{VERSION}version('one')\n"})
-    assert kept(ONE, two, exclude=("/one.py",)) == ()
-    assert reasons(kept(distribution("one", {}), two)) == {("one-1.0.dist-info/METADATA",): ("two.py:2 looks up one",)}
+    assert files(ONE, exclude=("/one.py",)) == set()
+    assert files(distribution("one", {}, metadata=("METADATA",))) == {"one-1.0.dist-info/METADATA"}
 
 
 def test_metadata_inside_of_a_package() -> None:
-    vendored = {"two/_vendor/one-1.0.dist-info/METADATA": METADATA, "two/tests/one-1.0.dist-info/METADATA": METADATA}
-    two = distribution("two", {"two/a.py": f"{VERSION}version('one')\n", **vendored})
-    assert reasons(kept(two)) == {("two/_vendor/one-1.0.dist-info/METADATA",): ("two/a.py:2 looks up one",)}
+    inside = {f"two/{folder}/one-1.0.dist-info/{file}": "" for folder in ("_vendor", "tests") for file in ALL_METADATA}
+    two = distribution("two", {"two/a.py": "", **inside})
+    assert files(two) == {f"two/_vendor/{path}" for path in RULED}
 
 
-# Patterns and modes
-
-
-def test_patterns_win_over_evidence() -> None:
-    two = distribution("two", {"two.py": f"{VERSION}version('one')\n"})
-    assert reasons(kept(ONE, two, exclude=("top_level.txt",))) == {OF_ONE[:1]: ("two.py:2 looks up one",)}
-    assert kept(ONE, two, exclude=("one-*.dist-info/",)) == ()
-    assert reasons(kept(ONE, two, keep=("METADATA",))) == {OF_ONE[1:]: ("two.py:2 looks up one",)}
-    assert kept(ONE, two, keep=("*.dist-info/",)) == ()
+def test_patterns_win_over_rules() -> None:
+    assert files(ONE, exclude=("top_level.txt",)) == RULED - {"one-1.0.dist-info/top_level.txt"}
+    assert files(ONE, exclude=("one-*.dist-info/",)) == set()
+    assert files(ONE, keep=("METADATA",)) == RULED - {"one-1.0.dist-info/METADATA"}  # taken anyway
+    assert files(ONE, keep=("*.dist-info/",)) == set()
+    assert files(ONE, application=FILES, exclude=("RECORD",)) == RULED
 
 
 @pytest.mark.parametrize("mode", ["strip", "keep"])
 def test_absolute_modes_need_no_evidence(mode: str) -> None:
-    two = distribution("two", {"two/a.py": f"import two.tests\n{VERSION}version('one')\n", "two/tests/__init__.py": ""})
+    two = distribution("two", {"two/a.py": f"import two.tests\n{FILES}", "two/tests/__init__.py": ""})
     assert [one.kind for one in kept(ONE, two)] == ["metadata", "tests"]
-    assert [one.kind for one in kept(ONE, two, slimming=Slimming(dist_info=mode))] == ["tests"]  # type: ignore[arg-type]
-    assert [one.kind for one in kept(ONE, two, slimming=Slimming(tests=mode))] == ["metadata"]  # type: ignore[arg-type]
+    assert files(ONE, two, slimming=Slimming(dist_info=mode)) == {"two/tests/__init__.py"}  # type: ignore[arg-type]
+    assert files(ONE, two, slimming=Slimming(tests=mode)) == {*RULED, RECORD}  # type: ignore[arg-type]
+
+
+def test_metadata_of_what_a_layer_brings_is_lent_with_its_list_of_files() -> None:
+    two = distribution("two", {"two.py": ""})
+    assert files(two, elsewhere=(ONE,)) == set()
+    assert files(two, elsewhere=(ONE,), application=FILES) == {*RULED, RECORD}
+
+
+# Bytecode
+
+
+def test_a_module_without_a_source_stays() -> None:
+    cache = {"one/b.py": "", "one/b.pyc": "", "one/__pycache__/c.pyc": "", "d.pyo": ""}
+    one = distribution("one", {"one/a.pyc": "", **cache})
+    assert spared(one) == Spared(kept=(), files=frozenset({"one/a.pyc"}), left_out=())
+    assert files(one, exclude=("*.pyc",)) == set()
+    assert files(one, exclude=("/one/a.py*",)) == set()
+    tests = distribution("one", {"one/tests/a.pyc": "", "one/tests/b.pyc": "", "one/c.py": "import one.tests.a\n"})
+    assert files(tests) == {"one/tests/a.pyc"}
+    assert files(tests, slimming=Slimming(tests="keep")) == {"one/tests/a.pyc", "one/tests/b.pyc"}
 
 
 # Test modules
@@ -242,41 +224,45 @@ def test_imports_of_what_there_is_not() -> None:
     assert kept(distribution("one", {"one.py": "import test.support, one.tests, two.test.a"})) == ()
 
 
-# Distributions in a layer
+# Data of tests
+
+DATA = {"one/tests/a.json": "{}", "one/tests/b.json": "{}", "one/tests/c.csv": "", "one/tests/test_a.py": ""}
 
 
-def test_metadata_of_what_a_layer_brings_is_kept_where_it_is_looked_up() -> None:
-    plugin = distribution(
-        "plugin", {"plugin.py": "", "plugin/tests/a.py": "", "plugin-1.0.dist-info/entry_points.txt": "[a]\nb=c\n"}
+def test_data_of_tests_is_kept_that_code_names() -> None:
+    one = distribution("one", {"one/a.py": "\nopen(HERE / 'tests' / 'a.json')\n", **DATA})
+    found = spared(one)
+    assert found.kept == (
+        Kept(
+            distribution="one",
+            kind="tests",
+            files=("one/tests/a.json",),
+            size=2,
+            reasons=("one/a.py:2 names one/tests/a.json",),
+        ),
     )
-    two = distribution("two", {"two.py": f"{VERSION}version('one')\nimport plugin.tests.a\n"})
-    assert reasons(kept(two, elsewhere=(ONE, plugin))) == {OF_ONE: ("two.py:2 looks up one",)}
-    lookup = distribution("three", {"three.py": f"{VERSION}version('two')\n"})
-    assert kept(two, elsewhere=(lookup,)) == ()
+    assert [member.path for member in found.left_out] == ["one/tests/b.json", "one/tests/c.csv"]
+    assert files(one, exclude=("/one/a.py",)) == set()
+    assert files(one, exclude=("a.json",)) == set()
 
 
-# The note
+def test_data_of_tests_is_kept_that_a_kept_test_module_names() -> None:
+    one = distribution("one", {"one/a.py": "import one.tests.kit", "one/tests/kit.py": "open('b.json')", **DATA})
+    assert files(one) == {"one/tests/kit.py", "one/tests/b.json"}
 
 
-def note(*found: Kept) -> str:
-    return kept_note("layer.zip", found)
-
-
-def of(name: str, *why: str, kind: str = "metadata", files: tuple[str, ...] = ("a",)) -> Kept:
-    return Kept(distribution=name, kind=kind, files=files, size=1500, reasons=why)  # type: ignore[arg-type]
-
-
-def test_a_note_tells_what_is_kept_and_why() -> None:
-    assert note(of("one", "a.py:1 looks up one")) == ("layer.zip keeps metadata of one (1.5 kB, a.py:1 looks up one)")
-    assert note(of("one", "declares"), of("one", "a imports b", kind="tests")) == (
-        "layer.zip keeps metadata of one (1.5 kB, declares) and 1 test module of one (1.5 kB, a imports b)"
-    )
-
-
-def test_a_note_tells_what_holds_for_all() -> None:
-    found = [of("one", "declares", "any"), of("two", "any"), of("three", "any", "more")]
-    assert note(*found) == "layer.zip keeps metadata of one, two and three (4.5 kB, any); --json tells more"
-    assert (
-        note(*found, of("four", "other")) == "layer.zip keeps metadata of 4 distributions (6.0 kB); --json tells more"
-    )
-    assert note(of("one", "a", kind="tests", files=("a", "b"))) == "layer.zip keeps 2 test modules of one (1.5 kB, a)"
+def test_a_note_says_what_is_left_out_of_test_folders() -> None:
+    one = distribution("one", {"one/a.py": "", **DATA})
+    left_out = spared(one).left_out
+    assert left_out_note("layer.zip", left_out) == [
+        Finding(
+            severity="note",
+            message="layer.zip leaves out 3 data files (4 B) of test folders, which no code outside of them names: "
+            "one/tests/a.json, one/tests/b.json, one/tests/c.csv",
+            hint='keep = ["one/tests/a.json"] takes one, tests = "keep" takes all',
+        )
+    ]
+    assert left_out_note("layer.zip", left_out * 2)[0].message.endswith("one/tests/b.json and 3 more")
+    assert left_out_note("layer.zip", ()) == []
+    assert spared(one, slimming=Slimming(tests="strip")).left_out == ()
+    assert spared(one, keep=("*.json", "*.csv")).left_out == ()

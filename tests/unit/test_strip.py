@@ -118,7 +118,7 @@ def test_the_cache_holds_both(strip: Callable[..., Stripped]) -> None:
 def test_facts_follow_their_files(strip: Callable[..., Stripped]) -> None:
     good, other = "native/good.cpython-313-x86_64-linux-gnu.so", "native/brittle.so"
     facts = Facts(
-        lookups=(Lookup(path="native/__init__.py", line=1, name="native"), Lookup(path=good, line=0, name="gone")),
+        lookups=(Lookup(path="native/__init__.py", line=1), Lookup(path=good, line=0)),
         binaries=tuple(
             Binary(path=path, machine="x86_64", soname=None, needed=("libc.so.6",), versions=())
             for path in (good, other)
