@@ -22,6 +22,9 @@ _PASSING = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cach
 
 _CHUNK = 1 << 20
 
+_INDEX = "git index "
+"""What stands before the path of a git index of which only the names of tracked files matter."""
+
 Looks = tuple[int, ...]
 """Size, modification and change time in nanoseconds, and inode; empty where there is nothing."""
 
@@ -43,7 +46,7 @@ class Ledger:
     def note(self, path: str) -> None:
         if path not in self._looks:
             self._looks[path] = _look(path)
-            if self._looks[path] and stat.S_ISDIR(self._looks[path][-1]):
+            if path.startswith(_INDEX) or (self._looks[path] and stat.S_ISDIR(self._looks[path][-1])):
                 self._listed[path] = _digest(path)
 
     def renew(self, path: str) -> None:
@@ -76,6 +79,11 @@ def note(path: str | os.PathLike[str]) -> None:
     """Say that a file is read, a folder listed, or that something was looked for here, whether it is there or not."""
     for ledger in _open:
         ledger.note(os.fspath(path))
+
+
+def note_index(path: str | os.PathLike[str]) -> None:
+    """Say that the names of what git tracks are read in an index: git writes it often, and seldom changes the names."""
+    note(_INDEX + os.fspath(path))
 
 
 def renew(path: str | os.PathLike[str]) -> None:
@@ -151,7 +159,7 @@ def _settled(looks: Looks, now: int) -> list[int]:
 
 def _look(path: str) -> Looks:
     try:
-        status = os.stat(path)
+        status = os.stat(path.removeprefix(_INDEX))
     except OSError:
         return ()
     size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
@@ -161,6 +169,8 @@ def _look(path: str) -> Looks:
 def _digest(path: str) -> str:
     """Of a file's content and whether it may be executed, or of the names in a folder; empty for what is not there."""
     try:
+        if path.startswith(_INDEX):
+            return _digest_index(path.removeprefix(_INDEX))
         with open(path, "rb") as file:
             digest = hashlib.sha256()
             while chunk := file.read(_CHUNK):
@@ -171,3 +181,13 @@ def _digest(path: str) -> str:
         return hashlib.sha256("\0".join(names).encode(errors="surrogateescape")).hexdigest()
     except OSError:
         return ""
+
+
+def _digest_index(path: str) -> str:
+    from lambdabuild.model.gitindex import read_index  # only where an index was written
+
+    with open(path, "rb") as file:
+        content = file.read()
+    names = read_index(content)
+    told = content if names is None else "\0".join(names).encode(errors="surrogateescape")
+    return hashlib.sha256(told).hexdigest()

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.ledger import note
-from lambdabuild.model.patterns import PatternList, Rules, Standing, parse_ignore_file, source_rules
+from lambdabuild.model.patterns import Pattern, PatternList, Rules, Standing, parse_ignore_file, source_rules
+from lambdabuild.model.sources import IgnoreRule
+from lambdabuild.repository import Tracked, find_top, find_tracked
 
 GITIGNORE = ".gitignore"
 LAMBDAIGNORE = ".lambdaignore"
@@ -28,6 +30,24 @@ class Ground:
     rules: Rules
     """As they hold above ``folder``."""
     gitignore: bool
+    tracked: Tracked | None
+    """What git tracks, and so does not ignore; None where only the .gitignore files are there to tell."""
+
+    @property
+    def ignore_rule(self) -> IgnoreRule | None:
+        """What decides on what is ignored."""
+        if not self.gitignore:
+            return None
+        return "gitignore" if self.tracked is None else "git"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """A file or folder that a .gitignore leaves out."""
+
+    path: str
+    """In the archive; of a folder with a slash at its end."""
+    pattern: Pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +74,8 @@ def survey(
     """Read what decides on a folder's files: the .lambdaignore files of the project, the archive's root and the folder,
     and the .gitignore files above the folder, up to the repository's top.
 
-    What git ignores on one machine only (``.git/info/exclude``, ``core.excludesFile``) is not looked at. Raises
+    What git tracks it does not ignore, whatever these files say. What it ignores on one machine only
+    (``.git/info/exclude``, ``core.excludesFile``) is not looked at. Raises
     UsageError for a .lambdaignore that cannot be read or has a line that is no pattern.
     """
     dropped = []
@@ -74,24 +95,26 @@ def survey(
         dropped=tuple(dropped),
         base=_slashed(base),
     )
-    return Ground(project=project, base=base, folder=folder, rules=rules, gitignore=gitignore)
+    tracked = find_tracked(project) if gitignore else None
+    return Ground(project=project, base=base, folder=folder, rules=rules, gitignore=gitignore, tracked=tracked)
 
 
 def judge_file(ground: Ground, path: Path) -> Standing:
     """What the rules say of one file below the ground's folder."""
-    rules, standing, folder = ground.rules, _start(ground), ground.folder
+    rules, standing, folder, real = ground.rules, _start(ground), ground.folder, ground.folder.resolve()
     for name in path.relative_to(folder).parts:
         if ground.gitignore:
             rules = rules.also_ignoring(_read_gitignore(folder, ground.project))
         folder /= name
-        standing = rules.judge(standing, str(folder), folder=folder != path)
+        standing = _judge(ground, rules, standing, str(folder), real / name, folder=folder != path)
+        real = folder.resolve()
     return standing
 
 
-def each_file(ground: Ground, *, output: Path) -> Iterator[SourceFile]:
-    """The files in a fixed order, without those of the output folder.
+def each_file(ground: Ground, *, output: Path, ignored: list[Ignored]) -> Iterator[SourceFile]:
+    """The files in a fixed order, without those of the output folder; what git ignores is noted in ``ignored``.
 
-    Symbolic links to files and folders are followed as long as they stay inside the folder and do not loop; else, and
+    Symbolic links to files and folders are followed as long as they stay inside the project and do not loop; else, and
     where something is no regular file, PolicyError tells the path. Nothing that is left out is looked at.
     """
     real, real_output = ground.folder.resolve(), output.resolve()
@@ -105,7 +128,7 @@ def each_file(ground: Ground, *, output: Path) -> Iterator[SourceFile]:
         path=_slashed(ground.folder), relative=relative, rules=ground.rules, standing=_start(ground), above=(real,)
     )
     if not relative or at.rules.leads_on(at.standing, str(ground.folder)):
-        yield from _walk(at, ground, real_output if real_output.is_relative_to(real) else None)
+        yield from _walk(at, ground, real_output, ignored)
 
 
 def each_module(folder: Path) -> Iterator[Path]:
@@ -116,10 +139,12 @@ def each_module(folder: Path) -> Iterator[Path]:
         yield from (Path(name, file) for file in files if file.endswith(".py"))
 
 
-def check_link(path: Path, above: tuple[Path, ...]) -> Path:
-    """Where a symbolic link leads: into the first of the real folders ``above`` it, and to none of them."""
+def check_link(path: Path, above: tuple[Path, ...], *, inside: Path) -> Path:
+    """Where a symbolic link leads: into the folder ``inside``, or the first of the real folders ``above`` the link, and
+    to none of these."""
     target = os.readlink(path)  # noqa: PTH115  (as it is written, for the message)
-    problem = f"leaves {above[0]}"
+    project = inside.resolve()
+    problem = f"leaves the project, {project}"
     try:
         real = path.resolve(strict=True)
     except (FileNotFoundError, NotADirectoryError):
@@ -129,9 +154,9 @@ def check_link(path: Path, above: tuple[Path, ...]) -> Path:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from error
         problem = "loops"
     else:
-        if real in above:
+        if any(folder.is_relative_to(real) for folder in above):
             problem = "loops"
-        elif real.is_relative_to(above[0]):
+        elif real.is_relative_to(project) or real.is_relative_to(above[0]):
             return real
     raise PolicyError(
         f"{path} -> {target}: the symbolic link {problem}", hint="replace the link by a copy, or exclude it"
@@ -149,7 +174,7 @@ class _Folder:
     """The real folders that lead here, the outermost first, this one last."""
 
 
-def _walk(at: _Folder, ground: Ground, output: Path | None) -> Iterator[SourceFile]:
+def _walk(at: _Folder, ground: Ground, output: Path, ignored: list[Ignored]) -> Iterator[SourceFile]:
     items = _listing(at.path)
     rules = at.rules
     if ground.gitignore and any(item.name == GITIGNORE for item in items):
@@ -157,19 +182,22 @@ def _walk(at: _Folder, ground: Ground, output: Path | None) -> Iterator[SourceFi
     modules = {item.name for item in items if item.name.endswith(".py")}
     for item in items:
         is_folder = _is_folder(item)
-        standing = rules.judge(at.standing, item.path, folder=is_folder)
+        path, real = Path(item.path), at.above[-1] / item.name
+        standing = _judge(ground, rules, at.standing, item.path, real, folder=is_folder)
         if item.name.endswith(".pyc") and item.name[:-1] in modules and not standing.kept:
             continue  # a cache; without its source it is the module
-        if not (rules.leads_on(standing, item.path) if is_folder else standing.taken):
+        relative = at.relative + item.name
+        leads_on = is_folder and standing.ignored and ground.tracked is not None and str(real) in ground.tracked.folders
+        if standing.ignored and standing.dropped is not None and not (standing.kept or leads_on):
+            ignored.append(Ignored(path=f"{relative}/" if is_folder else relative, pattern=standing.dropped))
+        if not leads_on and not (rules.leads_on(standing, item.path) if is_folder else standing.taken):
             continue
-        path, real = Path(item.path), at.above[-1] / item.name
         if item.is_symlink():
             if standing.dropped and not standing.kept:
                 continue  # a folder in which something may be kept, but not through a link
-            real = check_link(path, at.above)
-        if output is not None and (is_folder or item.is_symlink()) and real.is_relative_to(output):
+            real = check_link(path, at.above, inside=ground.project)
+        if (is_folder or item.is_symlink()) and real.is_relative_to(output):
             continue
-        relative = at.relative + item.name
         if is_folder:
             inner = replace(
                 at,
@@ -179,7 +207,7 @@ def _walk(at: _Folder, ground: Ground, output: Path | None) -> Iterator[SourceFi
                 standing=standing,
                 above=(*at.above, real),
             )
-            yield from _walk(inner, ground, output)
+            yield from _walk(inner, ground, output, ignored)
         elif item.is_file():
             yield SourceFile(path=path, relative=relative, kept=standing.kept)
         else:
@@ -187,6 +215,14 @@ def _walk(at: _Folder, ground: Ground, output: Path | None) -> Iterator[SourceFi
                 f"{path} is not a regular file but a pipe, socket or device, which no archive holds",
                 hint="remove it, or exclude it",
             )
+
+
+def _judge(ground: Ground, rules: Rules, above: Standing, path: str, real: Path, *, folder: bool) -> Standing:
+    """What holds for a file or folder, ``real`` being its path without links above it."""
+    standing = rules.judge(above, path, folder=folder)
+    if standing.ignored and ground.tracked is not None and str(real) in ground.tracked.files:
+        return rules.judge(above, path, folder=folder, tracked=True)
+    return standing
 
 
 def _start(ground: Ground) -> Standing:
@@ -216,8 +252,7 @@ def _is_folder(item: os.DirEntry[str]) -> bool:
 
 def _folders_above(project: Path, folder: Path) -> list[Path]:
     """From the top of the repository that the project is in, or else from the project, to above the folder."""
-    chain = (project, *project.parents)
-    top = next((above for above in chain if (above / ".git").exists()), project)
+    top = find_top(project) or project
     return [above for above in reversed(folder.parents) if above.is_relative_to(top)]
 
 

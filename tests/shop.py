@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from lambdabuild.uv import find_binary
 from tests.index import Index
+
+_ALWAYS = re.compile(r"\.dist-info/(?:METADATA|entry_points\.txt|top_level\.txt)$")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Ended:
     def error(self) -> str:
         """What follows the progress on stderr."""
         return self.err[self.err.index("error: ") :]
+
+
+_ALWAYS = re.compile(r"\.dist-info/(?:METADATA|entry_points\.txt|top_level\.txt)$")
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,11 @@ class Shop:
         return self
 
     def members(self, archive: str) -> list[str]:
+        """The files in an archive of the output folder, but for the metadata that every distribution has there."""
+        with zipfile.ZipFile(self.output / archive) as opened:
+            return [name for name in opened.namelist() if not _ALWAYS.search(name)]
+
+    def all_members(self, archive: str) -> list[str]:
         """The files in an archive of the output folder."""
         with zipfile.ZipFile(self.output / archive) as opened:
             return opened.namelist()

@@ -74,12 +74,7 @@ class Code:
     def _imports_of(self, path: str) -> list[tuple[Names, bool]]:
         """Full names, and whether a failure is caught."""
         if path not in self._imports:
-            found = self._imports[path] = []
-            for node, caught in _walk(self._sources[path], expressions=False):
-                if isinstance(node, ast.Import):
-                    found += ((tuple(alias.name.split(".")), caught) for alias in node.names)
-                elif isinstance(node, ast.ImportFrom):
-                    found += ((name, caught) for name in _imported_from(node, path))
+            self._imports[path] = list(imports_of(path, self._sources[path]))
         return self._imports[path]
 
     def _texts_of(self, path: str) -> list[tuple[str, bool]]:
@@ -90,6 +85,15 @@ class Code:
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
             ]
         return self._texts[path]
+
+
+def imports_of(path: str, source: bytes) -> Iterator[tuple[Names, bool]]:
+    """Full names that a module imports, ``from a import b`` as a.b, and whether it goes on when that fails."""
+    for node, caught in _walk(source, expressions=False):
+        if isinstance(node, ast.Import):
+            yield from ((tuple(alias.name.split(".")), caught) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((name, caught) for name in _imported_from(node, path))
 
 
 def _all_and_any(values: Iterable[bool]) -> bool:

@@ -39,6 +39,7 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "unzipped_size": artifact.unzipped_size,
         "files": artifact.files,
         "source_size": artifact.source_size,
+        "ignore_rule": artifact.ignore_rule,
         "bytecode_size": artifact.bytecode_size,
         "symbols": {"saved": symbols.saved, "restored": dict(symbols.restored)} if symbols else None,
         "distributions": [

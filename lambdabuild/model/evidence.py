@@ -23,7 +23,7 @@ _API = re.compile(rb"importlib[._]metadata|importlib\s+as\b|importlib\s+import\s
 """How code comes by what reads the metadata of distributions: https://docs.python.org/3/library/importlib.metadata.html."""
 _FILES = re.compile(
     rb"(?<!resources)\.\s*files\b"
-    rb"|metadata\s+import\s*(?:\([^)]*\bfiles\b|[^\n;]*\bfiles\b|\*)"
+    rb"|metadata[ \t]+import[ \t]*(?:\([^)]*\bfiles\b|[^\n;]*\bfiles\b|\*)"
 )
 _COMPILED_API = (b"importlib.metadata", b"importlib_metadata", b"pkg_resources")
 

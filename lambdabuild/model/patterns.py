@@ -80,6 +80,8 @@ class Standing:
 
     dropped: Pattern | None = None
     """The pattern that leaves it out."""
+    ignored: bool = False
+    """Whether that is one of a .gitignore, which says nothing of what git tracks."""
     included: bool = True
     kept: bool = False
 
@@ -123,14 +125,21 @@ class Rules:
         """What holds above all paths."""
         return Standing(included=not self.include.patterns)
 
-    def judge(self, above: Standing, path: str, *, folder: bool) -> Standing:
-        """What holds for a file or folder in a folder for which ``above`` holds."""
+    def judge(self, above: Standing, path: str, *, folder: bool, tracked: bool = False) -> Standing:
+        """What holds for a file or folder in a folder for which ``above`` holds; git ignores nothing ``tracked``."""
         include, keep = self.include.find(path, folder=folder), self.keep.find(path, folder=folder)
-        dropped = above.dropped or self._find_drop(path, folder=folder)
+        dropped, ignored = above.dropped, above.ignored
+        if dropped is None or ignored:
+            found, by_git = self._find_drop(path, folder=folder)
+            if found is not None and not (by_git and ignored):
+                dropped, ignored = found, by_git
+        if ignored and tracked:
+            dropped, ignored = None, False
         if dropped is above.dropped and include is None and keep is None:
             return above
         return Standing(
             dropped=dropped,
+            ignored=ignored,
             included=not include.negated if include else above.included,
             kept=not keep.negated if keep else above.kept,
         )
@@ -162,18 +171,16 @@ class Rules:
             standing = self._folders[above] = self._standing(above, folder=True)
         return self.judge(standing, path, folder=folder)
 
-    def _find_drop(self, path: str, *, folder: bool) -> Pattern | None:
-        never = self.never.find(path, folder=folder)
-        if never is not None:
-            return never
-        slimmed = self.slimmed.find(path, folder=folder)
-        if slimmed is not None:
-            return slimmed
-        for patterns in reversed((*self.ignored, *self.dropped)):
-            found = patterns.find(path, folder=folder)
-            if found is not None:
-                return None if found.negated else found
-        return None
+    def _find_drop(self, path: str, *, folder: bool) -> tuple[Pattern | None, bool]:
+        """The pattern that leaves something out, and whether it is of a .gitignore."""
+        for patterns in (self.never, self.slimmed):
+            if (found := patterns.find(path, folder=folder)) is not None:
+                return found, False
+        lists = [(patterns, True) for patterns in self.ignored] + [(patterns, False) for patterns in self.dropped]
+        for patterns, by_git in reversed(lists):
+            if (found := patterns.find(path, folder=folder)) is not None:
+                return (None if found.negated else found), by_git
+        return None, False
 
 
 def parse_patterns(lines: Iterable[str], *, origin: str, base: str = "") -> PatternList:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
+from lambdabuild.model.attempts import imports_of
 from lambdabuild.model.syntax import running_parts
 
 SUFFIX = ".py"
@@ -44,6 +45,32 @@ def reach(starts: Iterable[str], paths: Collection[str], load: Callable[[str], b
             else:
                 waiting += _find(names, modules)
     return frozenset(reached)
+
+
+def find_lost(
+    starts: Iterable[str], paths: Collection[str], load: Callable[[str], bytes], is_lost: Callable[[str], bool]
+) -> dict[str, str]:
+    """Modules that are imported from the starting modules on and that are lost, each with the path of who imports it.
+
+    ``is_lost`` is asked of paths that are not among ``paths``. An import that may fail loses nothing.
+    """
+    lost: dict[str, str] = {}
+    seen: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        path = waiting.pop(0)
+        if path in seen:
+            continue
+        seen.add(path)
+        for names, caught in imports_of(path, load(path)):
+            for end in range(1, len(names) + 1):
+                stem = "/".join(names[:end])
+                candidates = [f"{stem}/{_INIT}", f"{stem}{SUFFIX}"]
+                present = [one for one in candidates if one in paths]
+                waiting += present[:1]
+                if not present and not caught:
+                    lost |= {one: path for one in candidates if one not in lost and is_lost(one)}
+    return lost
 
 
 def data_of(reached: Collection[str], paths: Collection[str]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.modules import top_level_modules
+from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.transformed import Symbols
 from lambdabuild.model.tree import SOURCES, Tree
 
@@ -91,6 +92,8 @@ class Artifact:
     """The layer that this one was split from."""
     symbols: Symbols | None = None
     """None where none are stripped."""
+    ignore_rule: IgnoreRule | None = None
+    """None where nothing of the sources could be ignored."""
 
     @property
     def code_sha256(self) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lambdabuild.model.segment import Member
+
+IgnoreRule = Literal["git", "gitignore"]
+"""What decided on which sources are ignored: git, which ignores nothing that it tracks, or .gitignore files alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,5 +36,8 @@ class Collected:
     """The files that were taken."""
 
     members: tuple[Member, ...]
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
     """Modules that the handler's imports do not reach."""
+    ignore_rule: IgnoreRule | None = None
+    ignored: tuple[str, ...] = ()
+    """What a .gitignore left out, folders with a slash at their end."""

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from lambdabuild.ignoredcode import ignored_note
 from lambdabuild.ledger import Ledger, recording
 from lambdabuild.model.facts import Facts
 from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
@@ -53,19 +54,22 @@ class Collector:
 
     def _layer(self, layer: LayerPlan, users: Facts) -> Content:
         resolution = self._resolutions[layer.needs, layer.target]
+        collected = collect_code(
+            self._order.project,
+            layer.code,
+            owner=f"layers.{layer.name}",
+            exclude=layer.exclude,
+            keep=layer.keep,
+            gitignore=layer.gitignore,
+            output=self._order.output,
+        )
         return Content(
             segments=self._segments(layer, resolution),
             direct=resolution.direct,
-            code=collect_code(
-                self._order.project,
-                layer.code,
-                owner=f"layers.{layer.name}",
-                exclude=layer.exclude,
-                keep=layer.keep,
-                gitignore=layer.gitignore,
-                output=self._order.output,
-            ),
+            code=collected.members,
             users=users,
+            ignore_rule=collected.ignore_rule,
+            findings=ignored_note(layer.file, collected),
         )
 
     def _function(self, function: FunctionPlan) -> Content:
@@ -76,6 +80,8 @@ class Collector:
             direct=resolution.direct,
             code=collected.members,
             left_out=collected.left_out,
+            ignore_rule=collected.ignore_rule,
+            findings=ignored_note(function.file, collected),
         )
 
 

@@ -25,7 +25,7 @@ def find_contents(artifact: LayerPlan | FunctionPlan, tree: Tree, prepared: Prep
             keep=artifact.keep,
             gitignore=artifact.gitignore,
             output=order.output,
-        )
+        ).members
     else:
         root, reachable = "", artifact.sources.reachable
         exclude = (*(line for layer in artifact.bundled for line in layer.exclude), *artifact.exclude)

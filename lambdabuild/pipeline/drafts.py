@@ -99,5 +99,6 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
         ),
         bytecode_size=bytecode_size(draft.tree) if draft.source in prepared.interpreters else 0,
         symbols=stripped_symbols(draft.tree, stripped.saved, stripped.restored) if stripped else None,
+        ignore_rule=prepared.ignore_rules.get(draft.source),
         part_of=draft.source.removesuffix(".zip") if draft.file != draft.source else None,
     )

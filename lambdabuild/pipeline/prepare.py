@@ -15,6 +15,7 @@ from lambdabuild.model.plan import Plan
 from lambdabuild.model.runtimes import check_lifecycle
 from lambdabuild.model.said import Said, together
 from lambdabuild.model.slimming import Kept
+from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
 from lambdabuild.pipeline.acquire import Resolutions, find_empty, find_needy, install_needs, resolve_needs
@@ -64,6 +65,8 @@ class Prepared:
     """What slimming would have left out and evidence kept, by artifact."""
     interpreters: Mapping[str, str]
     """The full version of the interpreter that made the bytecode, by artifact, where there is any."""
+    ignore_rules: Mapping[str, IgnoreRule | None]
+    """What decided on which sources are ignored, by artifact that is to be made."""
 
 
 def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> Prepared:
@@ -103,6 +106,7 @@ def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> P
         kept=made.assembled.kept,
         stripped=made.stripped,
         interpreters=made.interpreters,
+        ignore_rules=made.ignore_rules,
     )
 
 
@@ -121,6 +125,7 @@ class _Made:
     said: Mapping[str, Said]
     """By artifact that is to be made."""
     left_out: Mapping[str, tuple[str, ...]]
+    ignore_rules: Mapping[str, IgnoreRule | None]
 
 
 def _make(
@@ -161,6 +166,10 @@ def _make(
         digests={file: tree.content_digest for file, tree in attached.items()},
         interpreters=compiled.interpreters,
         said=said,
+        ignore_rules={
+            **{one.file: layers[one.name].ignore_rule for one in plan.layers},
+            **{one.file: functions[one.name].ignore_rule for one in plan.functions},
+        },
         left_out={one.file: functions[one.name].left_out for one in plan.functions if functions[one.name].left_out},
     )
 

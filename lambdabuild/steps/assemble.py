@@ -13,6 +13,7 @@ from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.shares import Given, leave_sdk, subtract, wanted_beside, warn_of_shared
 from lambdabuild.model.slimming import Kept, Part, Spared, left_out_note, spare
+from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.tree import SOURCES, Tree, overlaid, prefixed, segment_tree, source_tree
 from lambdabuild.zipformat import each_with_content
 
@@ -28,6 +29,9 @@ class Content:
     code: tuple[Member, ...]
     left_out: tuple[str, ...] = ()
     """Modules of the sources that nothing of this artifact imports."""
+    ignore_rule: IgnoreRule | None = None
+    findings: tuple[Finding, ...] = ()
+    """What was found when the code was collected."""
     users: Facts = Facts()
     """Of a layer: what the code of the functions tells that attach it."""
 
@@ -66,6 +70,7 @@ def assemble(
     drafts = {layer.file: made[name].tree for name, layer in separate.items()}
     for function in plan.functions:
         content = functions[function.name]
+        findings[function.file] += content.findings
         if function.kind == "function":
             drafts[function.file] = _slim(function, content, made, notes)
         else:
@@ -114,6 +119,7 @@ class _Notes:
 
 def _make_layer(layer: LayerPlan, content: Content, notes: _Notes) -> _MadeLayer:
     findings = notes.findings[layer.file]
+    findings += content.findings
     segments, shared, found = leave_sdk(
         content.segments, content.direct, layer.target, sdk=layer.sdk, artifact=layer.file
     )

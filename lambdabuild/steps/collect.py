@@ -6,20 +6,21 @@ import difflib
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.errors import UsageError
 from lambdabuild.handlerhint import find_hint
+from lambdabuild.ignoredcode import refuse_lost
 from lambdabuild.ledger import note
 from lambdabuild.model.handler import find_handler_problem, find_syntax_problem, split_handler
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.reachable import SUFFIX, data_of, reach
 from lambdabuild.model.segment import Member
-from lambdabuild.model.sources import Collected, Sources
-from lambdabuild.sourcefiles import Ground, SourceFile, check_link, each_file, judge_file, survey
+from lambdabuild.model.sources import Collected, IgnoreRule, Sources
+from lambdabuild.sourcefiles import Ground, Ignored, SourceFile, check_link, each_file, judge_file, survey
 from lambdabuild.zipformat import pack
 
 _READ_WITH = (
@@ -54,8 +55,13 @@ def collect_sources(project: Path, sources: Sources, *, output: Path) -> Collect
     that file; else the handler's top-level package or module. Raises UsageError when the handler is not there,
     PolicyError for what may not be packaged.
     """
-    files, left_out = _select(project, sources, output=output)
-    return Collected(members=tuple(_member(path, relative) for path, relative in files), left_out=left_out)
+    selected = _select(project, sources, output=output)
+    return Collected(
+        members=tuple(_member(path, relative) for path, relative in selected.files),
+        left_out=selected.left_out,
+        ignore_rule=selected.ignore_rule,
+        ignored=tuple(one.path for one in selected.ignored),
+    )
 
 
 def read_modules(project: Path, sources: Sources, *, output: Path) -> Iterator[tuple[str, bytes]]:
@@ -63,7 +69,7 @@ def read_modules(project: Path, sources: Sources, *, output: Path) -> Iterator[t
 
     Raises as that does.
     """
-    files, _ = _select(project, sources, output=output)
+    files = _select(project, sources, output=output).files
     yield from ((relative, _read(path)) for path, relative in files if relative.endswith(SUFFIX))
 
 
@@ -76,37 +82,75 @@ def collect_code(
     keep: tuple[str, ...],
     gitignore: bool,
     output: Path,
-) -> tuple[Member, ...]:
-    """The members of a layer's ``code``: each path under its own name. Raises UsageError for one that is missing."""
-    members: list[Member] = []
+) -> Collected:
+    """A layer's ``code``: each path under its own name. Raises UsageError for one that is missing."""
+    files: list[tuple[Path, str]] = []
+    ignored: list[Ignored] = []
+    rule: IgnoreRule | None = None
     for number, name in enumerate(code):
         path = project / name
         if path.is_dir():
             ground = survey(project, path.parent, path, exclude=exclude, keep=keep, gitignore=gitignore)
-            members += (_member(file.path, file.relative) for file in each_file(ground, output=output))
+            files += ((file.path, file.relative) for file in each_file(ground, output=output, ignored=ignored))
+            rule = ground.ignore_rule
         elif path.is_file():
-            members.append(_member(*_lone(path, project, name=path.name)))
+            files.append(_lone(path, project, project=project, name=path.name))
         else:
             raise UsageError(
                 f'{owner}.code[{number}] = "{name}": {path} does not exist',
                 hint="code lists folders and files relative to pyproject.toml",
             )
-    return tuple(members)
+    modules = {relative: path for path, relative in files if relative.endswith(SUFFIX)}
+    with _no_warnings():
+        refuse_lost(owner, modules, modules, ignored, read=_read, place=_places(project, code))
+    return Collected(
+        members=tuple(_member(path, relative) for path, relative in files),
+        ignore_rule=rule,
+        ignored=tuple(one.path for one in ignored),
+    )
 
 
-def _select(project: Path, sources: Sources, *, output: Path) -> tuple[list[tuple[Path, str]], tuple[str, ...]]:
-    """The files of a function with their paths in the archive, and the modules that its handler does not reach."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Selected:
+    files: tuple[tuple[Path, str], ...]
+    """With their paths in the archive."""
+    left_out: tuple[str, ...] = ()
+    """The modules that the handler does not reach."""
+    ignore_rule: IgnoreRule | None = None
+    ignored: tuple[Ignored, ...] = ()
+
+
+def _select(project: Path, sources: Sources, *, output: Path) -> _Selected:
+    """The files of a function."""
     place = _locate(project, sources)
     if place.packaged == place.handler:
-        return [_lone(place.handler, place.base)], ()
+        return _Selected(files=(_lone(place.handler, place.base, project=project),))
     ground = _survey(project, sources, place)
-    files = tuple(each_file(ground, output=output))
+    ignored: list[Ignored] = []
+    files = tuple(each_file(ground, output=output, ignored=ignored))
+    handler = place.handler.relative_to(place.base).as_posix()
+    modules = {file.relative: file.path for file in files if file.relative.endswith(SUFFIX)}
+    with _no_warnings():
+        refuse_lost(sources.owner, [handler], modules, ignored, read=_read, place=place.base.joinpath)
     taken = _reachable(files, place, sources) if sources.reachable else files
-    left_out = {file.relative for file in files} - {file.relative for file in taken}
-    return (
-        [(file.path, file.relative) for file in taken],
-        tuple(sorted(path for path in left_out if path.endswith(SUFFIX))),
+    left_out = modules.keys() - {file.relative for file in taken}
+    return _Selected(
+        files=tuple((file.path, file.relative) for file in taken),
+        left_out=tuple(sorted(left_out)),
+        ignore_rule=ground.ignore_rule,
+        ignored=tuple(ignored),
     )
+
+
+def _places(project: Path, code: Iterable[str]) -> Callable[[str], Path]:
+    """Where in the project a path of a layer's code lies."""
+    roots = {Path(name).name: project / name for name in code}
+
+    def place(path: str) -> Path:
+        first, _, rest = path.partition("/")
+        return roots.get(first, project / first) / rest
+
+    return place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +232,10 @@ def _reachable(files: Iterable[SourceFile], place: _Place, sources: Sources) -> 
     return tuple(file for path, file in by_path.items() if path in taken)
 
 
-def _lone(path: Path, base: Path, *, name: str | None = None) -> tuple[Path, str]:
+def _lone(path: Path, base: Path, *, project: Path, name: str | None = None) -> tuple[Path, str]:
     """A file that is asked for by name: patterns do not matter to it."""
     if path.is_symlink():
-        check_link(path, (base.resolve(),))
+        check_link(path, (base.resolve(),), inside=project)
     return path, name or path.relative_to(base).as_posix()
 
 

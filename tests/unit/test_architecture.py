@@ -21,9 +21,9 @@ LEVELS = (
     ("segments",),
     ("inspection",),
     ("builders",),
-    ("handlerhint", "housekeeping", "lockinputs", "buildstate", "requirementlock", "selections", "uvversion"),
+    ("handlerhint", "housekeeping", "ignoredcode", "lockinputs", "buildstate", "requirementlock", "selections", "uvversion"),
     ("cache", "uv", "zipformat", "configfile", "manifest", "sourcefiles"),
-    ("segmentfile", "claims", "scratch"),
+    ("segmentfile", "claims", "repository", "scratch"),
     ("slices", "locks", "ledger", "environment", "elf", "placing"),
     ("model",),
     ("errors",),
@@ -54,7 +54,7 @@ FOREIGN = {
 """Who may import a library; ``packaging`` has the specifications' own vocabulary and is free to all."""
 PURE = {"ast", "base64", "collections", "csv", "dataclasses", "datetime", "difflib", "hashlib", "io", "json", "pathlib"}
 PURE |= {"bisect", "__future__", "html", "itertools", "packaging", "pathspec", "posixpath", "re", "types", "typing"}
-PURE |= {"functools", "unicodedata", "urllib.parse", "lambdabuild"}
+PURE |= {"functools", "struct", "unicodedata", "urllib.parse", "lambdabuild"}
 IMPURE = {"open", "print", "input", "now", "today", "cwd", "home", "exists", "is_file", "is_dir", "stat", "resolve"}
 IMPURE |= {"read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob", "absolute"}
 

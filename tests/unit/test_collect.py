@@ -618,7 +618,7 @@ project, *codes = sys.argv[1:]
 plain = {"owner": "layers.base", "exclude": (), "keep": (), "gitignore": True}
 for code in codes:
     try:
-        print(len(collect_code(Path(project), (code,), output=Path(project, "dist"), **plain)))
+        print(len(collect_code(Path(project), (code,), output=Path(project, "dist"), **plain).members))
     except UsageError as error:
         print(error)
 """
@@ -651,24 +651,41 @@ def test_links_that_stay_inside_are_followed(project: Path) -> None:
     assert members["run"].mode == 0o755
 
 
+def test_links_that_stay_in_the_project_are_followed(project: Path) -> None:
+    write(project, {"functions/a/app.py": HANDLER, "shared/common/b.py": "B", "shared/common/c.log": "", "d.txt": "D"})
+    write(project, {"shared/common/.gitignore": "*.log\n", "dist/lambda/old.zip": ""})
+    folder = project / "functions" / "a"
+    (folder / "common").symlink_to("../../shared/common")
+    (folder / "d.txt").symlink_to("../../d.txt")
+    (folder / "built").symlink_to("../../dist")
+    found = collect(project, in_source("functions/a"))
+    assert [(member.path, content(member)) for member in found.members] == [
+        ("app.py", HANDLER.encode()),
+        ("common/b.py", b"B"),
+        ("d.txt", b"D"),
+    ]
+    assert found.ignored == ("common/c.log",)
+
+
 @pytest.mark.parametrize(
     ("link", "target", "problem"),
     [
-        ("out", "../secret.py", "leaves {code}"),
-        ("out", "..", "leaves {code}"),
-        ("out", "/etc/passwd", "leaves {code}"),
+        ("out", "../../secret.py", "leaves the project, {project}"),
+        ("out", "../..", "loops"),
+        ("out", "/etc/passwd", "leaves the project, {project}"),
         ("gone", "nowhere.py", "dangles"),
         ("inner/gone", "../nowhere/at/all", "dangles"),
         ("self", "self", "loops"),
         ("inner/up", "..", "loops"),
+        ("inner/up", "../..", "loops"),
         ("inner/here", ".", "loops"),
     ],
 )
 def test_links_that_do_not(project: Path, link: str, target: str, problem: str) -> None:
     code = project / "code"
-    write(project, {"code/app.py": HANDLER, "code/inner/a.py": "", "secret.py": ""})
+    write(project, {"code/app.py": HANDLER, "code/inner/a.py": "", "../secret.py": ""})
     (code / link).symlink_to(target)
-    problem = problem.format(code=code)
+    problem = problem.format(project=project)
     assert refused(project, in_source()) == f"{code / link} -> {target}: the symbolic link {problem}{LINK_HINT}"
 
 
@@ -708,7 +725,8 @@ def test_a_single_file_that_is_a_link(project: Path) -> None:
     (project / "functions" / "wrong.py").symlink_to("../../outside.py")
     assert collected(project, sources(handler="functions/simple.handler")) == ["functions/simple.py"]
     assert refused(project, sources(handler="functions/wrong.handler")) == (
-        f"{project / 'functions' / 'wrong.py'} -> ../../outside.py: the symbolic link leaves {project}{LINK_HINT}"
+        f"{project / 'functions' / 'wrong.py'} -> ../../outside.py: the symbolic link leaves the project, {project}"
+        f"{LINK_HINT}"
     )
 
 
@@ -742,7 +760,7 @@ def test_what_is_no_file(project: Path) -> None:
 
 def code_of(project: Path, *code: str, **changes: Any) -> tuple[Member, ...]:
     plain: dict[str, Any] = {"exclude": (), "keep": (), "gitignore": True}
-    return collect_code(project, code, owner="layers.base", output=project / "dist", **{**plain, **changes})
+    return collect_code(project, code, owner="layers.base", output=project / "dist", **{**plain, **changes}).members
 
 
 def test_code_of_layers_goes_under_its_own_name(project: Path) -> None:

@@ -290,9 +290,9 @@ def test_distributions_that_collide(works: Works, index: Index) -> None:
 
 @pytest.fixture
 def asking(works: Works, index: Index) -> Works:
-    """On the index are three, which has tests, asks, which looks up its version, and tested, which imports one."""
+    """On the index are three, which has tests, asks, which asks for its files, and tested, which imports a test."""
     index.add(wheel("three", files={"three.py": "", "three_tests/tests/a.py": "", "three/tests/b.py": ""}))
-    asks = "from importlib.metadata import version\nversion('three')\n"
+    asks = "from importlib.metadata import files\nfiles('three')\n"
     index.add(wheel("asks", files={"asks.py": asks}, requires=["three"]))
     index.add(wheel("tested", files={"tested.py": "import three.tests.b\n"}, requires=["three"]))
     return works
@@ -301,17 +301,20 @@ def asking(works: Works, index: Index) -> Works:
 def test_what_code_needs_is_kept_and_told(asking: Works) -> None:
     report = asking.configure("", '"asks", "tested"').layers()
     assert asking.shop.members("layer.zip") == [
-        *("python/asks.py", "python/tested.py", "python/three-1.0.dist-info/METADATA", "python/three.py"),
-        "python/three/tests/b.py",
+        *("python/asks-1.0.dist-info/RECORD", "python/asks.py", "python/tested-1.0.dist-info/RECORD"),
+        *("python/tested.py", "python/three-1.0.dist-info/RECORD", "python/three.py", "python/three/tests/b.py"),
     ]
     assert report.kept == {
         "layer.zip": (
-            Kept(
-                distribution="three",
-                kind="metadata",
-                files=("three-1.0.dist-info/METADATA",),
-                size=47,
-                reasons=("asks.py:2 looks up three",),
+            *(
+                Kept(
+                    distribution=one,
+                    kind="metadata",
+                    files=(f"{one}-1.0.dist-info/RECORD",),
+                    size=report.kept["layer.zip"][number].size,
+                    reasons=("asks.py:1 asks for lists of files",),
+                )
+                for number, one in enumerate(("asks", "tested", "three"))
             ),
             Kept(
                 distribution="three",
@@ -329,11 +332,13 @@ def test_what_code_needs_is_kept_and_told(asking: Works) -> None:
     ("mode", "more"),
     [
         ("strip", []),
-        ("keep", [f"three-1.0.dist-info/{name}" for name in ("METADATA", "RECORD", "WHEEL")]),
+        ("keep", [f"three-1.0.dist-info/{name}" for name in ("RECORD", "WHEEL")]),
     ],
 )
 def test_metadata_without_regard_to_evidence(asking: Works, mode: str, more: list[str]) -> None:
     report = asking.configure(f'[tool.lambdabuild]\ndist-info = "{mode}"\n', '"asks"').layers()
+    has_metadata = "python/three-1.0.dist-info/METADATA" in asking.shop.all_members("layer.zip")
+    assert has_metadata == (mode == "keep")
     assert [path for path in asking.shop.members("layer.zip") if "/three-" in path] == [f"python/{one}" for one in more]
     assert report.kept == {}
 
@@ -347,12 +352,12 @@ def test_tests_without_regard_to_evidence(asking: Works, mode: str, tests: list[
 
 
 def test_a_layer_is_the_same_whatever_else_is_made(asking: Works) -> None:
-    asks = "import importlib.metadata\nimportlib.metadata.version('three')\n"
+    asks = "import importlib.metadata\nimportlib.metadata.files('three')\n"
     asking.shop.write({"web.py": f"{asks}{HANDLER}", "ping.py": f"{asks}{HANDLER}"})
     functions = "".join(f'[[functions.{name}]]\nhandler = "{name}.handler"\n' for name in ("web", "gone", "ping"))
     asking.configure(f"{API}{functions}layers = []\n[[layers.layer]]\n", '"three"')
     report = asking.layers()
-    assert report.kept["layer.zip"][0].reasons == ("web.py:2 looks up three",)
+    assert report.kept["layer.zip"][0].reasons == ("web.py:2 asks for lists of files",)
 
     def plan_api(*given: Any, found: Any) -> Plan:
         return plan_slim(*given[:2], ("api",), found)
@@ -365,18 +370,21 @@ def test_a_function_brings_metadata_that_its_layers_lack(asking: Works) -> None:
     asking.configure(f'{API}requirements = ["asks==1.0"]\n[[layers.layer]]\npackage = "shop"\n', '"three"')
     report = asking.slim()
     assert asking.shop.members("layer.zip") == ["python/three.py"]
-    assert asking.shop.members("api.zip") == ["api.py", "asks.py", "three-1.0.dist-info/METADATA"]
-    assert [kept.reasons for kept in report.kept["api.zip"]] == [("asks.py:2 looks up three",)]
+    assert asking.shop.all_members("api.zip") == [
+        *("api.py", "asks-1.0.dist-info/METADATA", "asks-1.0.dist-info/RECORD", "asks-1.0.dist-info/top_level.txt"),
+        *("asks.py", "three-1.0.dist-info/METADATA", "three-1.0.dist-info/RECORD", "three-1.0.dist-info/top_level.txt"),
+    ]
+    assert [kept.reasons for kept in report.kept["api.zip"]] == [("asks.py:1 asks for lists of files",)] * 2
 
 
 def test_a_function_keeps_metadata_that_its_layers_look_up(asking: Works, index: Index) -> None:
-    index.add(wheel("any", files={"any.py": "import importlib.metadata as m\ndef of(name): return m.version(name)\n"}))
-    asking.shop.write({"common/a.py": "import importlib.metadata\nimportlib.metadata.version('three')\n"})
+    index.add(wheel("any", files={"any.py": "import importlib.metadata as m\ndef of(name): return m.files(name)\n"}))
+    asking.shop.write({"common/a.py": "import importlib.metadata\nimportlib.metadata.files('three')\n"})
     tables = f'{API}requirements = ["three==1.0"]\n[[layers.layer]]\npackage = "shop"\ncode = ["common"]\n'
     report = asking.configure(tables, '"any"').slim()
-    assert asking.shop.members("api.zip") == ["api.py", "three-1.0.dist-info/METADATA", "three.py"]
+    assert asking.shop.members("api.zip") == ["api.py", "three-1.0.dist-info/RECORD", "three.py"]
     assert [kept.reasons for kept in report.kept["api.zip"]] == [
-        ("common/a.py:2 looks up three", "any.py:2 looks up any distribution")
+        ("common/a.py:2 asks for lists of files", "any.py:2 asks for lists of files")
     ]
 
 
@@ -384,10 +392,11 @@ def test_what_a_fat_function_needs_is_kept(asking: Works) -> None:
     asking.shop.write({"api.py": f"import three.tests.b\n{HANDLER}"})
     report = asking.configure(API, '"asks"').fat()
     assert asking.shop.members("api-fat.zip") == [
-        *("api.py", "asks.py", "three-1.0.dist-info/METADATA", "three.py", "three/tests/b.py")
+        *("api.py", "asks-1.0.dist-info/RECORD", "asks.py", "three-1.0.dist-info/RECORD", "three.py"),
+        "three/tests/b.py",
     ]
     assert [(kept.files, kept.reasons) for kept in report.kept["api-fat.zip"]] == [
-        (("three-1.0.dist-info/METADATA",), ("asks.py:2 looks up three",)),
+        *(((f"{one}-1.0.dist-info/RECORD",), ("asks.py:1 asks for lists of files",)) for one in ("asks", "three")),
         (("three/tests/b.py",), ("api.py:1 imports three.tests.b",)),
     ]
 
@@ -647,10 +656,10 @@ def test_a_layer_that_changes_is_made_and_what_uses_it_looked_at(built: Works) -
 
 def test_evidence_in_code_changes_a_layer(built: Works) -> None:
     before = stamps(built)
-    built.shop.write({"web.py": f"import importlib.metadata\nimportlib.metadata.version('one')\n{HANDLER}"})
+    built.shop.write({"web.py": f"import importlib.metadata\nimportlib.metadata.files('one')\n{HANDLER}"})
     report = built.slim()
     assert rewritten(built, before) == ["base.zip", "other.zip", "web.zip"]
-    assert "python/one-1.0.dist-info/METADATA" in built.shop.members("base.zip")
+    assert "python/one-1.0.dist-info/RECORD" in built.shop.members("base.zip")
     assert fresh_build(built) == {one.file: one.sha256 for one in report.artifacts}
 
 
@@ -724,13 +733,13 @@ def lending(asking: Works) -> Works:
 
 def test_a_function_is_made_again_when_its_layer_was_without_it(lending: Works) -> None:
     before = stamps(lending)
-    lending.shop.write({"common/a.py": "import importlib.metadata\nimportlib.metadata.version('three')\n"})
+    lending.shop.write({"common/a.py": "import importlib.metadata\nimportlib.metadata.files('three')\n"})
     lending.layers()
     assert rewritten(lending, before) == ["base.zip"]
     report = lending.slim()
-    assert "three-1.0.dist-info/METADATA" in lending.shop.members("api.zip")
+    assert "three-1.0.dist-info/RECORD" in lending.shop.members("api.zip")
     assert same_as_fresh(lending)
-    assert report.kept["api.zip"][0].reasons == ("common/a.py:2 looks up three",)
+    assert report.kept["api.zip"][0].reasons == ("common/a.py:2 asks for lists of files",)
     settled = stamps(lending)
     assert lending.slim().kept == report.kept
     assert rewritten(lending, settled) == []
@@ -786,7 +795,7 @@ requirements = ["one==2.0"]
         TABLES.replace(API, f'{API}layers = ["b"]\n'),
         TABLES[: TABLES.index("[[layers.b]]")],
         TABLES.replace(API, f'{API}exclude = ["one.py"]\n'),
-        TABLES.replace(API, f'{API}keep = ["one-*.dist-info/"]\n'),
+        TABLES.replace(API, f'{API}keep = ["WHEEL"]\n'),
         TABLES.replace(API, f'{API}source = "."\ninclude = ["/api.py", "/data.txt"]\n'),
         TABLES.replace('"one==2.0"', '"two"'),
         '[tool.lambdabuild]\ndist-info = "keep"\n' + TABLES,
@@ -916,7 +925,7 @@ def test_what_is_told_of_an_artifact_does_not_depend_on_what_else_is_made(works:
 
 
 def test_what_users_of_a_layer_tell_is_read_again_when_it_was_damaged(built: Works) -> None:
-    text = f"import importlib.metadata\nimportlib.metadata.version('one')\n{HANDLER}"
+    text = f"import importlib.metadata\nimportlib.metadata.files('one')\n{HANDLER}"
     built.shop.write({"web.py": text})
     report = built.slim()
     cache = built.machines.cache
@@ -928,7 +937,7 @@ def test_what_users_of_a_layer_tell_is_read_again_when_it_was_damaged(built: Wor
 
 
 def test_python_does_not_warn_of_code_that_is_read(asking: Works) -> None:
-    code = f"import importlib.metadata\nimportlib.metadata.version('three')\nDIGIT = '\\d'\n{HANDLER}"
+    code = f"import importlib.metadata\nimportlib.metadata.files('three')\nDIGIT = '\\d'\n{HANDLER}"
     asking.shop.write({"api.py": code, "common/a.py": code})
     asking.configure(f'{API}sources = "reachable"\n[[layers.base]]\npackage = "shop"\ncode = ["common"]\n', '"three"')
     with warnings.catch_warnings(record=True) as caught:
@@ -936,7 +945,7 @@ def test_python_does_not_warn_of_code_that_is_read(asking: Works) -> None:
         asking.slim()
         asking.fat()
     assert [str(one.message) for one in caught if one.category is not ResourceWarning] == []
-    assert "python/three-1.0.dist-info/METADATA" in asking.shop.members("base.zip")
+    assert "python/three-1.0.dist-info/RECORD" in asking.shop.members("base.zip")
 
 
 def test_waiting_for_what_removes_from_the_cache_is_told(works: Works) -> None:
