@@ -126,8 +126,8 @@ def _make_layer(layer: LayerPlan, content: Content, notes: _Notes) -> _MadeLayer
     findings += found + warn_of_shared(shared, artifact=layer.file)
     code = _code_part(layer, content)
     part = Part(segments=segments, rules=distribution_rules(layer.exclude, layer.keep, slimming=layer.slimming))
-    facts = merge((_facts(content.code), content.users))
-    spared = spare([part, code], layer.slimming, facts, _load)
+    own = _facts(content.code)
+    spared = spare([part, code], layer.slimming, merge((own, content.users)), _load)
     notes.take(layer.file, spared)
     below = segment_tree(segments, part.rules, spared.files)
     tree, hidden = overlaid(below, _code_tree(code, spared), name=layer.file)
@@ -137,7 +137,7 @@ def _make_layer(layer: LayerPlan, content: Content, notes: _Notes) -> _MadeLayer
         given=_given(layer, segments),
         root=layer.root,
         direct=content.direct,
-        lookups=facts.lookups
+        lookups=own.lookups
         + tuple(one for segment in segments for one in segment.facts.lookups if one.path in below.entries),
     )
 

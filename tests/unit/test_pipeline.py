@@ -205,17 +205,18 @@ def test_another_version_than_that_of_an_external_layer_is_bundled(works: Works)
 
 
 def test_an_external_layer_counts_in_the_limit(works: Works) -> None:
-    room = MAX_UNZIPPED - len(HANDLER)
+    metadata = 68  # bytes of METADATA and top_level.txt of two
+    room = MAX_UNZIPPED - len(HANDLER) - metadata
     report = external(works, room).slim()
-    assert artifact(report, "api.zip").unzipped_size == len(HANDLER)
+    assert artifact(report, "api.zip").unzipped_size == len(HANDLER) + metadata
     external(works, room + 1)
     with pytest.raises(PolicyError) as caught:
         works.slim()
     assert str(caught.value) == (
         "api.zip + shared: 262,144,001 bytes unzipped, 1 over Lambda's 262,144,000; the largest:\n"
-        f"    262,143,968  100.0%  {ARN}\n"
+        f"    {room + 1:,}  100.0%  {ARN}\n"
+        f"             {metadata}    0.0%  two 1.0\n"
         "             33    0.0%  (sources)\n"
-        "              0    0.0%  two 1.0\n"
         "  hint: leave out what the function does not import (exclude, groups), or deploy a container image "
         "(10 GB): https://docs.aws.amazon.com/lambda/latest/dg/images-create.html"
     )
@@ -490,7 +491,8 @@ def test_the_manifest_tells_of_the_run(works: Works) -> None:
     manifest = json.loads((works.shop.output / "manifest.json").read_text())
     (told,) = manifest["artifacts"]
     (made,) = report.artifacts
-    assert told["distributions"] == [{"name": "two", "version": "1.0", "size": 0, "files": 1, "modules": ["two"]}]
+    assert told["distributions"] == [{"name": "two", "version": "1.0", "size": 68, "files": 3, "modules": ["two"]}]
+    assert told["ignore_rule"] is None  # one module is packaged, whatever git ignores
     assert told["external_layers"] == [{"name": "shared", "arn": ARN, "unzipped_size": 5}]
     assert (told["handler"], told["runtime"], told["sha256"]) == ("api.handler", "python3.13", made.sha256)
     assert (told["builder"], told["image_digest"], told["uv_version"]) == ("fake", None, "0")
