@@ -59,6 +59,7 @@ def ignored_note(file: str, collected: Collected) -> tuple[Finding, ...]:
     return (
         Finding(
             severity="note",
+            code="ignored",
             message=f"{file} leaves out what .gitignore names: {', '.join(collected.ignored[:_FEW])}{more}; without "
             "a git repository nothing tells whether git tracks it",
             hint=f'keep = ["{keep_pattern(collected.ignored[0])}"] takes it, gitignore = false takes all',

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lambdabuild.model.report import Artifact, ExternalLayer, Kind, Provenance, Share
+from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.transformed import Symbols
 
 T = TypeVar("T")
 
+_IGNORE_RULES: Mapping[str, IgnoreRule] = {"git": "git", "gitignore": "gitignore"}
 _KINDS: Mapping[str, Kind] = {"layer": "layer", "function": "function", "fat-function": "fat-function"}
 _WORDS: Mapping[type, str] = {
     bool: "true or false",
@@ -113,6 +115,7 @@ def _parse(one: _Object) -> Artifact:
         bytecode_size=one.number("bytecode_size", 0),
         symbols=_parse_symbols(one),
         part_of=one.find_text("part_of"),
+        ignore_rule=_IGNORE_RULES.get(one.find_text("ignore_rule") or ""),
     )
 
 

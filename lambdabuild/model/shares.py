@@ -106,11 +106,13 @@ def leave_sdk(
                 f"{artifact} leaves {parts} to the runtime though {names} {verb} it: whether the runtime's version "
                 "serves, only verification in the image shows"
             )
-            findings.append(Finding(severity="warning", message=message, hint='boto3 = "bundle" packages it'))
+            findings.append(
+                Finding(severity="warning", code="sdk-required", message=message, hint='boto3 = "bundle" packages it')
+            )
         else:
             message = f"{artifact} bundles {parts}, because {names} {verb} it"
             hint = 'boto3 = "runtime" leaves it to the runtime all the same; verification shows whether that works'
-            findings.append(Finding(severity="note", message=message, hint=hint))
+            findings.append(Finding(severity="note", code="sdk-required", message=message, hint=hint))
     return kept, share.shared if share.alone else frozenset(), findings
 
 

@@ -114,6 +114,7 @@ def left_out_note(file: str, left_out: Sequence[Member]) -> list[Finding]:
     return [
         Finding(
             severity="note",
+            code="left-out-data",
             message=f"{file} leaves out {what} of test folders, which no code outside of them names: "
             f"{', '.join(member.path for member in members[:_FEW])}{more}",
             hint=f'keep = ["{members[0].path}"] takes one, tests = "keep" takes all',

@@ -95,7 +95,7 @@ def test_what_evidence_kept_is_for_programs(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_notes_among_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
-    finding = Finding(severity="note", message="layer.zip leaves out one", hint="keep it")
+    finding = Finding(severity="note", code="left-out-data", message="layer.zip leaves out one", hint="keep it")
     Console().report(replace(REPORT, findings=(finding,), left_out={}))
     assert capsys.readouterr().err == "note: layer.zip leaves out one\n  hint: keep it\n"
 

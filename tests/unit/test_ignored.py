@@ -226,6 +226,7 @@ def test_what_nobody_imports_is_a_note_where_there_is_no_git(project: Path) -> N
     assert ignored_note("api.zip", collect(project)) == (
         Finding(
             severity="note",
+            code="ignored",
             message="api.zip leaves out what .gitignore names: d.log, e.log, lib/; without a git repository nothing "
             "tells whether git tracks it",
             hint='keep = ["/d.log"] takes it, gitignore = false takes all',

@@ -23,6 +23,7 @@ ARN = "arn:aws:lambda:eu-central-1:123456789012:layer:shared:7"
 FUNCTION = artifact(
     "api.zip",
     kind="function",
+    ignore_rule="git",
     handler="app.handler",
     layers=("layer", "common", "shared"),
     external_layers=(ExternalLayer(name="shared", arn=ARN, unzipped_size=350_000),),
@@ -51,6 +52,7 @@ def test_an_artifact_as_a_document() -> None:
         "unzipped_size": 26_214_400,
         "files": 7,
         "source_size": 10,
+        "ignore_rule": "git",
         "bytecode_size": 0,
         "symbols": None,
         "distributions": [{"name": "demo", "version": "1.0", "size": 26_214_400, "files": 7, "modules": []}],
@@ -73,9 +75,9 @@ def test_an_artifact_is_read_back(made: Any) -> None:
 
 def test_a_document_with_something_missing() -> None:
     document = artifact_document(FUNCTION)
-    newer = {"external_layers", "bytecode_size", "symbols", "bytecode_python", "strip_version"}
+    newer = {"external_layers", "bytecode_size", "symbols", "bytecode_python", "strip_version", "ignore_rule"}
     older = {name: value for name, value in document.items() if name not in newer}
-    assert parse_artifact(older) == replace(FUNCTION, external_layers=())
+    assert parse_artifact(older) == replace(FUNCTION, external_layers=(), ignore_rule=None)
     for key in document.keys() - newer - {"sha256_base64", "handler", "layers", "image_digest"}:
         with pytest.raises(ValueError, match=f"^{key}: expected .*, which is missing$"):
             parse_artifact({name: value for name, value in document.items() if name != key})

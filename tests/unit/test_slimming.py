@@ -257,6 +257,7 @@ def test_a_note_says_what_is_left_out_of_test_folders() -> None:
     assert left_out_note("layer.zip", left_out) == [
         Finding(
             severity="note",
+            code="left-out-data",
             message="layer.zip leaves out 3 data files (4 B) of test folders, which no code outside of them names: "
             "one/tests/a.json, one/tests/b.json, one/tests/c.csv",
             hint='keep = ["one/tests/a.json"] takes one, tests = "keep" takes all',
