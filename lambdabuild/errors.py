@@ -13,6 +13,7 @@ Code = Literal[
     # errors, in the order of their exit codes
     "build-failed",
     "no-wheel",
+    "out-of-memory",
     "function-failed",
     "usage",
     "config",
@@ -60,6 +61,7 @@ Code = Literal[
     # notes
     "note",
     "host-builder",
+    "cache-unwritable",
     "left-out",
     "left-out-data",
     "ignored",
@@ -131,6 +133,10 @@ class MachineError(LambdaBuildError):
 
     exit_code = 4
     code = "environment"
+
+
+class ChoiceError(MachineError):
+    """What somebody chose by its name is not there, so nothing else takes its place."""
 
 
 class Terminated(BaseException):

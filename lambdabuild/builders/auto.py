@@ -8,7 +8,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from lambdabuild.builders.base import Builder, Image, Installation, Kind, Outcome, Transformation
-from lambdabuild.errors import MachineError
+from lambdabuild.errors import ChoiceError, MachineError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target
 
@@ -69,7 +69,7 @@ class AutoBuilder:
         try:
             image = docker.image(target, listen=listen)
         except MachineError as error:
-            if self._host is None:
+            if self._host is None or isinstance(error, ChoiceError):
                 raise
             self._notice(
                 f"building on this machine, not in the Lambda image: {error.message}\n"

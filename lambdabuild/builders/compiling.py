@@ -52,6 +52,7 @@ def sources_built(
             folder = f"{TREE}/{room_folder(room)}"
             argv = uv.build_command(f"{WORK}/source-{room}/{source.path}", folder, python=python)
             ran = inside.run(argv, also=build_environment(pin), doing=f"building {pin}")
+            container.check_memory(doing=f"building {pin}")
             if ran.returncode != 0:
                 raise _build_failure(pin, ran.stderr)
         yield lambda rooms: read_installed(container.get(TREE), rooms=rooms)

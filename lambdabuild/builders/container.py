@@ -20,7 +20,7 @@ import docker.errors
 import requests.exceptions
 from docker.types import DriverConfig, Mount
 
-from lambdabuild.builders.execution import Ran, execute
+from lambdabuild.builders.execution import Ran, check_memory, execute
 from lambdabuild.builders.ownership import LABEL, create, owner_labels, remove
 from lambdabuild.builders.tar import write_tar
 from lambdabuild.errors import MachineError
@@ -40,6 +40,11 @@ USER = 1000
 """Who works in the container; never root."""
 _PRIVATE = "/run/lambdabuild"
 """In memory and in no volume: what the build user reads, and nobody else."""
+_KNOWN = (
+    ("catatonit", "install catatonit, with which the engine starts containers: apt-get install catatonit"),
+    ("docker-init", "install docker-init (tini), with which the engine starts containers: apt-get install tini"),
+)
+"""What an engine says that lacks something, and what to do."""
 _DEADLINE = 3600
 """Seconds after which a container ends by itself, if whoever made it was killed."""
 _SLEEP = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); time.sleep({_DEADLINE})"
@@ -87,7 +92,8 @@ class Container:
         """
         path = f"{_PRIVATE}/{name}"
         with engine_errors("handing over credentials"):
-            ran = self._execute([self.python, "-I", "-c", _WRITE, path], {}, stdin=b"%d\n" % len(content) + content)
+            argv = [self.python, "-I", "-c", _WRITE, path]
+            ran = self._execute(argv, {}, stdin=b"%d\n" % len(content) + content, doing="handing over credentials")
         if ran.returncode != 0:
             raise MachineError(f"{path} cannot be written in the container (exit status {ran.returncode})")
         return path
@@ -102,10 +108,17 @@ class Container:
         if private is not None:
             argv = [self.python, "-I", "-c", _RUN_WITH, private, *argv]
         with engine_errors(doing):
-            return self._execute(argv, environ)
+            return self._execute(argv, environ, doing=doing)
 
-    def _execute(self, argv: Sequence[str], environ: Mapping[str, str], stdin: bytes | None = None) -> Ran:
-        return execute(self._container, argv, environ=environ, user=str(USER), workdir=WORK, stdin=stdin)
+    def check_memory(self, *, doing: str) -> None:
+        """Raise BuildError when something that was run here was killed for want of memory."""
+        with engine_errors(doing):
+            check_memory(self._container, doing)
+
+    def _execute(
+        self, argv: Sequence[str], environ: Mapping[str, str], *, doing: str, stdin: bytes | None = None
+    ) -> Ran:
+        return execute(self._container, argv, environ=environ, user=str(USER), workdir=WORK, doing=doing, stdin=stdin)
 
 
 def sleeper(python: str) -> list[str]:
@@ -191,7 +204,8 @@ def engine_errors(phase: str) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         raise MachineError(
-            f"the Docker Engine refused while {phase}: {error.explanation or error}", hint="see the engine's log"
+            f"the Docker Engine refused while {phase}: {error.explanation or error}",
+            hint=next((hint for sign, hint in _KNOWN if sign in str(error.explanation)), "see the engine's log"),
         ) from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, ConnectionError) as error:
         raise MachineError(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import docker
-import docker.errors
-import requests.exceptions
 
 from lambdabuild.builders.base import Image, place_of
 from lambdabuild.builders.container import engine_errors, running
+from lambdabuild.builders.endpoint import Endpoint, find_endpoint, no_answer
 from lambdabuild.builders.images import ensure_image, find_image, image_digest
 from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Listener
@@ -32,8 +31,18 @@ ARCHITECTURES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch
 class Engine:
     """Connects when it is first needed; raises MachineError when no engine answers."""
 
-    def __init__(self, *, image: str, environ: Mapping[str, str]) -> None:
-        """``image`` is a reference with ``{python}`` and ``{architecture}``."""
+    def __init__(
+        self,
+        *,
+        image: str,
+        environ: Mapping[str, str],
+        note: Callable[[Mapping[str, str]], None] | None = None,
+        timeout: int = _TIMEOUT,
+    ) -> None:
+        """``image`` is a reference with ``{python}`` and ``{architecture}``; ``note`` is called with the environment
+        that tells of the engine, when it answers."""
+        self._note = note
+        self._timeout = timeout
         self._template = image
         self._environ = environ
         self._connecting = Lock()
@@ -43,6 +52,11 @@ class Engine:
     def place(self) -> str:
         """Which engine and which images, as far as they are known without asking."""
         return place_of(self._template, self._environ)
+
+    @cached_property
+    def endpoint(self) -> Endpoint:
+        """Where the engine is; raises ChoiceError when there is no such context."""
+        return find_endpoint(self._environ)
 
     @property
     def client(self) -> docker.DockerClient:
@@ -56,17 +70,16 @@ class Engine:
     def _connect(self) -> docker.DockerClient | MachineError:
         """A connection, or why there is none: asked once, since an engine that is gone can be long in not answering."""
         try:
-            client = docker.from_env(timeout=_TIMEOUT)
+            endpoint = self.endpoint
+            client = docker.from_env(timeout=self._timeout, environment=dict(self._environ))
             client.ping()
-            return client
-        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            problem = MachineError(
-                f"no Docker Engine answers at {self._environ.get('DOCKER_HOST', 'the default socket')}",
-                hint="start Docker, set DOCKER_HOST, or build without it: --builder host",
-                code="engine-unavailable",
-            )
-            problem.__cause__ = error
-            return problem
+        except MachineError as error:
+            return error
+        except Exception as error:  # docker-py has no one kind for what is wrong with certificates, contexts, ssh …
+            return no_answer(endpoint, error)
+        if self._note is not None:
+            self._note(self._environ)
+        return client
 
     @cached_property
     def architecture(self) -> str:
@@ -84,8 +97,7 @@ class Engine:
     @property
     def near(self) -> bool:
         """Whether it may run on this machine's own kernel, as far as that is known without trying."""
-        host = self._environ.get("DOCKER_HOST") or "unix://"
-        return sys.platform == "linux" and host.startswith("unix://")
+        return sys.platform == "linux" and self.endpoint.host.startswith("unix://")
 
     def native(self, target: Target) -> Target:
         """The runtime on the engine's own architecture, which runs without emulation."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from docker.utils.socket import frames_iter
 
+from lambdabuild.builders.memory import COUNT_KILLED, out_of_memory
 from lambdabuild.errors import MachineError
 
 if TYPE_CHECKING:
@@ -34,13 +35,46 @@ def execute(
     environ: Mapping[str, str],
     user: str,
     workdir: str,
+    doing: str,
     stdin: bytes | None = None,
 ) -> Ran:
     """Run a command in a running container to its end, with this on its standard input.
 
-    The input is not closed after it: a command must know how much it may read. Raises MachineError when the command
-    or the container was killed, and what docker-py raises.
+    The input is not closed after it: a command must know how much it may read. Raises BuildError when memory was too
+    small for it, MachineError when it or the container was killed otherwise, and what docker-py raises.
     """
+    code, stdout, stderr = _execute(container, argv, environ=environ, user=user, workdir=workdir, stdin=stdin)
+    if code is None or code == _KILLED:
+        check_memory(container, doing)
+        raise MachineError(f"{doing}: the container's command was killed (state: {container.status})")
+    return Ran(code, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+
+def check_memory(container: DockerContainer, doing: str) -> None:
+    """Raise BuildError when the kernel has killed something in the container for want of memory.
+
+    A command need not end with an error when that happened to one of its children.
+    """
+    container.reload()
+    killed = bool(container.attrs["State"].get("OOMKilled"))
+    if not killed and container.status == "running":
+        python = container.attrs["Config"]["Entrypoint"][0]  # that of ``sleeper``
+        argv = [python, "-I", "-S", "-c", COUNT_KILLED]
+        _, stdout, _ = _execute(container, argv, environ={}, user="0", workdir="/", stdin=None)
+        killed = stdout.strip() not in (b"", b"0")
+    if killed:
+        raise out_of_memory(container, doing)
+
+
+def _execute(
+    container: DockerContainer,
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    user: str,
+    workdir: str,
+    stdin: bytes | None,
+) -> tuple[int | None, bytes, bytes]:
     api = container.client.api  # type: ignore[union-attr]
     started = api.exec_create(
         container.id, list(argv), environment=dict(environ), user=user, workdir=workdir, stdin=stdin is not None
@@ -57,16 +91,4 @@ def execute(
         if response is not None:
             response.close()  # with its connection, which is else left to the garbage collector
         stream.close()
-    code = api.exec_inspect(started)["ExitCode"]
-    if code is None or code == _KILLED:
-        _explain_death(container)
-    return Ran(code, outputs[_STDOUT].decode(errors="replace"), outputs[_STDERR].decode(errors="replace"))
-
-
-def _explain_death(container: DockerContainer) -> NoReturn:
-    """Raise MachineError when the container or its command was killed; a log that ended proves nothing."""
-    container.reload()
-    state = container.attrs["State"]
-    if state.get("OOMKilled"):
-        raise MachineError("the container ran out of memory", hint="give the Docker Engine more memory")
-    raise MachineError(f"the container's command was killed (state: {state.get('Status')})")
+    return api.exec_inspect(started)["ExitCode"], bytes(outputs[_STDOUT]), bytes(outputs[_STDERR])

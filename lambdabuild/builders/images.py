@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,12 +14,18 @@ import docker.errors
 from lambdabuild.builders.container import engine_errors
 from lambdabuild.builders.ownership import LABEL
 from lambdabuild.builders.tar import write_tar
-from lambdabuild.errors import MachineError
+from lambdabuild.errors import Code, LambdaBuildError, MachineError, UsageError
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.target import Target
 
 if TYPE_CHECKING:
     from docker.models.images import Image as DockerImage
+
+
+_CODE: Code = "image-unavailable"
+_NAMED_BY = "image in [tool.lambdabuild], LAMBDABUILD_IMAGE"
+_NO_REFERENCE = ("invalid reference format", "invalid tag format", "must be lowercase")
+_RATE_LIMIT = ("toomanyrequests", "Too Many Requests", "rate limit")
 
 
 def find_image(client: docker.DockerClient, reference: str, target: Target) -> DockerImage | None:
@@ -28,6 +35,10 @@ def find_image(client: docker.DockerClient, reference: str, target: Target) -> D
             image = client.images.get(reference)
         except docker.errors.ImageNotFound:
             return None
+        except docker.errors.APIError as error:
+            if error.status_code == http.client.BAD_REQUEST:  # it says what is wrong when it is to pull it
+                return None
+            raise
     return image if image.attrs["Architecture"] == target.oci_architecture else None
 
 
@@ -44,17 +55,47 @@ def ensure_image(client: docker.DockerClient, reference: str, target: Target, li
     listen(Event(phase="image", text=f"pulling {reference}"))
     with engine_errors(f"pulling {reference}"):
         try:
-            image = client.images.pull(*_repository_and_tag(reference), platform=f"linux/{wanted}")
-        except docker.errors.APIError as error:
-            raise MachineError(
-                f"the image {reference} cannot be pulled: {error.explanation or error}",
-                hint="check the name (image in [tool.lambdabuild], LAMBDABUILD_IMAGE) and the registry's login, "
-                "or build without it: --builder host",
-                code="image-unavailable",
-            ) from error
+            _pull(client, reference, f"linux/{wanted}")
+            image = client.images.get(reference)
+        except (docker.errors.APIError, _NotPulledError) as error:
+            raise _pull_failure(client, reference, wanted, error) from error
     if image.attrs["Architecture"] != wanted:
-        raise MachineError(f"the image {reference} is for {image.attrs['Architecture']}, not for {wanted}")
+        raise MachineError(
+            f"the image {reference} is for {image.attrs['Architecture']}, not for {wanted}",
+            hint="choose one for that architecture: {architecture} may stand in its name",
+            code=_CODE,
+        )
     return image
+
+
+class _NotPulledError(Exception):
+    """What the engine says of a pull that it had begun."""
+
+
+def _pull(client: docker.DockerClient, reference: str, platform: str) -> None:
+    repository, tag = _repository_and_tag(reference)
+    for line in client.api.pull(repository, tag=tag, platform=platform, stream=True, decode=True):
+        if "error" in line:  # the answer began well: docker-py's own pull passes over this
+            raise _NotPulledError(str(line["error"]))
+
+
+def _pull_failure(
+    client: docker.DockerClient, reference: str, wanted: str, error: docker.errors.APIError | _NotPulledError
+) -> LambdaBuildError:
+    said = str(getattr(error, "explanation", None) or error).strip()
+    if any(sign in said for sign in _NO_REFERENCE):
+        return UsageError(f'"{reference}" is no image reference: {said}', hint=_NAMED_BY)
+    hint = f"check the name ({_NAMED_BY}) and the registry's login, or build without it: --builder host"
+    if any(sign in said for sign in _RATE_LIMIT):
+        hint = "wait, log in (docker login), or name another registry's copy of the image"
+    try:
+        other = client.images.get(reference).attrs["Architecture"]
+    except docker.errors.APIError:
+        other = wanted
+    here = f"\n  the engine has it for {other}, not for {wanted}" if other != wanted else ""
+    return MachineError(
+        f"the image {reference} cannot be pulled for linux/{wanted}: {said}{here}", hint=hint, code=_CODE
+    )
 
 
 def ensure_builder_image(

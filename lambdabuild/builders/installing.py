@@ -83,6 +83,7 @@ def wheels_installed(
                 private = handover.put_credentials(container, urls)
             ran = run(command(offline=False), private=private)
             if ran.returncode != 0:
+                container.check_memory(doing="installing in the container")
                 stderr = redacted(ran.stderr, handover.credentials.secrets(urls))
                 raise uv.failure("installing in the container", stderr)
         yield partial(_read_tree, container, pipe if container.lent else None)

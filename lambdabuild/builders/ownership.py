@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 import requests.exceptions
+
+from lambdabuild.builders.memory import limits
+from lambdabuild.builders.owner import is_no_more, this_run
+from lambdabuild.leftovers import leave_note
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as DockerContainer
@@ -22,17 +24,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LABEL = "dev.lambdabuild"
+_OF_A_RUN: dict[str, str | list[str] | bool] = {"label": f"{LABEL}=run"}
+_FORGOTTEN = 7200
+"""Seconds after which a container that does not run is nobody's: it ends by itself in half of that."""
 
 
 def owner_labels() -> dict[str, str]:
     """Labels that tell whose container it is, so that a later run can remove what a killed one left."""
-    return {LABEL: "run", f"{LABEL}.owner": json.dumps([socket.gethostname(), os.getpid(), _started(os.getpid())])}
+    return {LABEL: "run", f"{LABEL}.owner": this_run().text}
 
 
 def create(client: docker.DockerClient, image: str, **settings: Any) -> DockerContainer:
     """Make a container of this run, or leave none: also when the run is interrupted before the engine has answered."""
     name = f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}"
-    make = partial(client.containers.create, image, name=name, labels=owner_labels(), **settings)
+    make = partial(client.containers.create, image, name=name, labels=owner_labels(), **limits(client), **settings)
     try:
         # In a thread, which is waited for in any case: a request that is broken off may be carried out all the same.
         with ThreadPoolExecutor(1) as pool:
@@ -45,43 +50,36 @@ def create(client: docker.DockerClient, image: str, **settings: Any) -> DockerCo
 
 
 def remove_orphans(client: docker.DockerClient) -> None:
-    """Remove the containers of this host's runs that are no more."""
-    for container in client.containers.list(all=True, filters={"label": f"{LABEL}=run"}, ignore_removed=True):
-        try:
-            host, pid, started = json.loads(container.labels[f"{LABEL}.owner"])
-        except (KeyError, ValueError):
-            continue
-        if host == socket.gethostname() and _started(pid) != started:
-            log.debug("removing %s, left by a run that was killed", container.name)
+    """Remove the containers of this machine's runs that are no more, and those that were forgotten by any."""
+    for container in _of_runs(client):
+        ended = container.attrs["State"] not in ("running", "paused", "restarting")
+        forgotten = ended and time.time() - container.attrs["Created"] > _FORGOTTEN
+        if forgotten or is_no_more(_owner_of(container)):
+            log.debug("removing %s, left by a run that was killed", container.id)
             remove(container)
 
 
 def remove_own(client: docker.DockerClient) -> None:
     """Remove the containers of this run, whatever they do."""
-    own = owner_labels()[f"{LABEL}.owner"]
-    for container in client.containers.list(all=True, filters={"label": f"{LABEL}=run"}, ignore_removed=True):
-        if container.labels.get(f"{LABEL}.owner") == own:
+    for container in _of_runs(client):
+        if _owner_of(container) == this_run().text:
             remove(container)
+
+
+def _of_runs(client: docker.DockerClient) -> list[Any]:
+    return client.containers.list(all=True, filters=_OF_A_RUN, sparse=True)
+
+
+def _owner_of(container: Any) -> str:
+    return str(container.attrs["Labels"].get(f"{LABEL}.owner", ""))
 
 
 def remove(container: Any) -> None:
     """Remove a container and its nameless volumes; the next run tries again where the engine does not answer."""
     try:
         container.remove(force=True, v=True)
+    except docker.errors.NotFound:
+        pass
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        leave_note()
         log.debug("container %s was not removed: %s", container.short_id, error)
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None when there is none, or the system does not tell."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        pass
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        pass
-    return "running"

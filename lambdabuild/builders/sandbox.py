@@ -23,7 +23,7 @@ from docker.types import Mount
 
 from lambdabuild.builders.container import engine_errors, memory_volume, sleeper
 from lambdabuild.builders.engine import Engine, python_of
-from lambdabuild.builders.execution import Ran, execute
+from lambdabuild.builders.execution import Ran, check_memory, execute
 from lambdabuild.builders.images import image_digest
 from lambdabuild.builders.ownership import create, owner_labels, remove
 from lambdabuild.errors import MachineError, PolicyError
@@ -245,7 +245,14 @@ class Running:
         Raises MachineError when the engine is lost, or the command is killed.
         """
         with engine_errors(doing):
-            return execute(self._container, argv, stdin=stdin, environ=environ or {}, user=USER, workdir=TASK_ROOT)
+            return execute(
+                self._container, argv, stdin=stdin, environ=environ or {}, user=USER, workdir=TASK_ROOT, doing=doing
+            )
+
+    def check_memory(self, *, doing: str) -> None:
+        """Raise BuildError when something that was run here was killed for want of memory."""
+        with engine_errors(doing):
+            check_memory(self._container, doing)
 
 
 def _with_user(container: DockerContainer) -> bytes:
@@ -272,7 +279,8 @@ def _unpack(container: DockerContainer, root: str, archive: Archive, *, python: 
     argv = [python, "-I", "-c", read_program("unpack.py"), root]
     with engine_errors("unpacking an archive in the sandbox"):
         stdin = b"%d\n" % len(data) + data
-        ran = execute(container, argv, environ={}, user=str(_ROOT), workdir="/", stdin=stdin)
+        doing = f"unpacking an archive at {root}"
+        ran = execute(container, argv, environ={}, user=str(_ROOT), workdir="/", stdin=stdin, doing=doing)
     if "No space left" in ran.stderr:
         raise MachineError(f"the engine's memory has no room for what goes to {root}", hint="give it more memory")
     if ran.returncode != 0:

@@ -29,6 +29,7 @@ def transformed(client: docker.DockerClient, image: str, order: Transformation) 
         container.put(WORK, chain([(f"{_PLACE}/", 0o700, b"")], files))
         ran = container.run(workplace.command(python, folder), environ=ENVIRONMENT, doing=DOING[order.kind])
         if ran.returncode != 0:
+            container.check_memory(doing=DOING[order.kind])
             raise BuildError(f"{DOING[order.kind]} in the container failed:\n{last_lines(ran.stderr)}")
         made = read_installed(container.get(f"{folder}/{RESULTS}"), rooms=1)
         yield Outcome(version=ran.stdout.strip(), files=workplace.results(made))

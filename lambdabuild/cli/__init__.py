@@ -6,6 +6,8 @@ import gc
 import signal
 import sys
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from types import FrameType
 from typing import NoReturn
@@ -72,6 +74,7 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
+    status = 0
     try:
         try:
             cli(standalone_mode=False)
@@ -79,13 +82,30 @@ def _run() -> int:
         except Exception as error:
             if isinstance(error, click.Abort):
                 raise KeyboardInterrupt from error
-            return _tell(error)
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread() and not thread.daemon:
-                thread.join()
+            status = _tell(error)
+        _clean_up()
     except (KeyboardInterrupt, Terminated) as ended:
         return _tell(ended)
-    return 0
+    return status
+
+
+def _clean_up() -> None:
+    """Remove what killed runs left, and wait for what removes the things of this one."""
+    from lambdabuild.cache import default_root
+    from lambdabuild.environment import environment, home
+    from lambdabuild.leftovers import remove_leftovers
+
+    def clean(environ: Mapping[str, str]) -> bool:
+        from lambdabuild.builders.leftovers import clean_engine  # with all that speaks to an engine
+
+        return clean_engine(environ)
+
+    environ = environment()
+    with suppress(OSError):  # a relative cache, and the current folder is gone
+        remove_leftovers(default_root(environ, home=home(), platform=sys.platform), environ, clean)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
 
 
 def _tell(error: BaseException) -> int:

@@ -175,7 +175,10 @@ def _machines(
     credentials = partial(read_credentials, environ, project=project, home=home())
     environ = relevant(environ, read_settings(environ, project=project, home=home()))
     binary = uv.find_binary()
-    cache = Cache(default_root(environ, home=home(), platform=sys.platform), notice=console.notice)
+    cache = Cache(
+        default_root(environ, home=home(), platform=sys.platform),
+        notice=partial(console.notice, code="cache-unwritable"),
+    )
     version = read_version(binary, environ=environ, cache=cache)
     host = partial(_host_builder, binary, environ, cache, credentials, output)
     image = _image(environ, config)
@@ -243,8 +246,10 @@ def _image(environ: Mapping[str, str], config: ProjectConfig) -> str:
 
 def _engine(image: str, environ: Mapping[str, str]) -> Engine:
     from lambdabuild.builders.engine import Engine
+    from lambdabuild.leftovers import keep_note
 
-    return Engine(image=image, environ=environ)
+    root = default_root(environ, home=home(), platform=sys.platform)
+    return Engine(image=image, environ=environ, note=partial(keep_note, root))
 
 
 def _sandboxes(engine: Callable[[], Engine], listen: Listener) -> Sandboxes:

@@ -89,6 +89,15 @@ def find_output_problem(value: str) -> str | None:
     return "has a control character in it" if _CONTROL.search(value) else None
 
 
+_IMAGE = re.compile(
+    r"(?:(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d+)?/)?"
+    r"(?-i:[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*)*)"
+    r"(?::\w[\w.-]{0,127})?(?:@[a-z][a-z0-9.+_-]*:[0-9a-f]{32,})?",
+    re.ASCII | re.IGNORECASE,
+)
+"""https://pkg.go.dev/github.com/distribution/reference"""
+
+
 def find_image_problem(reference: str) -> str | None:
     """An image reference in which ``{python}`` and ``{architecture}`` may stand; also of ``LAMBDABUILD_IMAGE``."""
     if not reference or re.search(r"[\s\x00-\x1f\x7f]", reference):
@@ -99,8 +108,11 @@ def find_image_problem(reference: str) -> str | None:
             near = find_near(field, _IMAGE_FIELDS)
             advice = f"did you mean {{{near}}}?" if near else "known are {python} and {architecture}"
             return f"{{{field}}} is not a field of an image reference; {advice}"
-    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", reference)):
+    filled = re.sub(r"\{[^{}]*\}", "1", reference)
+    if re.search(r"[{}]", filled):
         return f"{quote(reference)} has a brace without its partner"
+    if not _IMAGE.fullmatch(filled):
+        return f"{quote(reference)} is not an image reference, such as registry.example/name:tag"
     return None
 
 

@@ -236,7 +236,10 @@ class _Trial:
         ran = running.run(argv, stdin=b"%d\n" % len(stdin) + stdin, doing="importing in the sandbox")
         if ran.returncode != 0:
             raise MachineError(f"the imports cannot be tried in the image:\n{ran.stderr.strip()}")
-        return json.loads(ran.stdout)
+        told = json.loads(ran.stdout)
+        if any(one.get("failure", {}).get("kind") == "exited" for one in (told["init"], *told["answers"])):
+            running.check_memory(doing="importing in the sandbox")
+        return told
 
 
 @contextmanager

@@ -132,7 +132,8 @@ def docker_place(index: Index, folder: Path, kind: type[Engine] = Engine) -> Pla
     template = os.environ.get("LAMBDABUILD_TEST_IMAGE")
     if not template:
         pytest.fail("LAMBDABUILD_TEST_IMAGE is not set: run scripts/test, or leave these out with -m 'not engine'")
-    environ = {"HOME": str(folder), "UV_HTTP_RETRIES": "0"}
+    engines = {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}
+    environ = {**engines, "HOME": str(folder), "UV_HTTP_RETRIES": "0"}
     engine = kind(image=template, environ=environ)
     scratch = folder / "scratch"
     scratch.mkdir()

@@ -1,6 +1,5 @@
 """What the tests on a real Docker Engine share. Every test in this folder is marked ``engine``."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import docker
 import pytest
 
+from lambdabuild.builders.owner import is_no_more
 from lambdabuild.builders.ownership import LABEL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,14 +98,9 @@ def _left(client: docker.DockerClient) -> set[str]:
     filters = {"label": f"{LABEL}=run"}
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
     volumes = client.volumes.list(filters=filters)
-    return {thing.name for thing, labels in _labelled(containers, volumes) if not _runs(labels[f"{LABEL}.owner"])}
+    return {thing.name for thing, labels in _labelled(containers, volumes) if is_no_more(labels[f"{LABEL}.owner"])}
 
 
 def _labelled(containers: list[Any], volumes: list[Any]) -> Iterator[tuple[Any, dict[str, str]]]:
     yield from ((container, container.labels) for container in containers)
     yield from ((volume, volume.attrs["Labels"]) for volume in volumes)
-
-
-def _runs(owner: str) -> bool:
-    pid = json.loads(owner)[1]
-    return Path(f"/proc/{pid}").exists()

@@ -34,7 +34,7 @@ def test_no_engine(project: Path, lambdabuild: Callable) -> None:
     done = lambdabuild("layer", "--project", project, "--builder", "docker", env=nowhere, code=4)
     assert done.stderr == (
         "reading the lock …\n"
-        "error: no Docker Engine answers at unix:///nowhere/docker.sock\n"
+        "error: no Docker Engine answers at unix:///nowhere/docker.sock (DOCKER_HOST): there is no such socket\n"
         "  hint: start Docker, set DOCKER_HOST, or build without it: --builder host\n"
     )
     assert fingerprint(project / "dist" / "lambda") == before
@@ -45,7 +45,7 @@ def test_without_an_engine_auto_builds_on_the_host_and_says_so(project: Path, la
     done = lambdabuild("layer", "--project", project, "--lock", env=nowhere)
     assert (
         "note: building on this machine, not in the Lambda image: "
-        "no Docker Engine answers at unix:///nowhere/docker.sock\n"
+        "no Docker Engine answers at unix:///nowhere/docker.sock (DOCKER_HOST): there is no such socket\n"
         "  The same wheels give the same bytes; source distributions cannot be built this way.\n"
     ) in done.stderr
     host = fingerprint(project / "dist" / "lambda")["layer.zip"]
@@ -60,7 +60,7 @@ def test_an_image_that_cannot_be_pulled(project: Path, lambdabuild: Callable) ->
     done = lambdabuild("layer", "--project", project, "--builder", "docker", env=image, code=4)
     lines = done.stderr.splitlines()
     assert lines[1] == "pulling localhost:1/no/such/python:3.13 …"
-    assert lines[2].startswith("error: the image localhost:1/no/such/python:3.13 cannot be pulled: ")
+    assert lines[2].startswith("error: the image localhost:1/no/such/python:3.13 cannot be pulled for linux/amd64: ")
     assert lines[3] == (
         "  hint: check the name (image in [tool.lambdabuild], LAMBDABUILD_IMAGE) and the registry's login, "
         "or build without it: --builder host"

@@ -5,11 +5,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import docker
+import docker.errors
 import pytest
 
+from lambdabuild.builders.container import sleeper
+from lambdabuild.builders.owner import this_run
+from lambdabuild.builders.ownership import LABEL
 from tests.signals import LAST, STATUS
 
 
@@ -59,7 +65,7 @@ def test_interrupted(
     assert rest.splitlines()[-1] == LAST[number]
     assert fingerprint(output) == before
     assert list(output.glob(".lambdabuild-*")) == []
-    assert [path.name for path in cache.glob("v2/*") if path.name.startswith("scratch-")] == []
+    assert [path.name for path in cache.glob("v*/*") if path.name.startswith("lambdabuild-scratch-")] == []
 
 
 def test_what_a_killed_build_left_is_removed_by_the_next(
@@ -76,18 +82,64 @@ def test_what_a_killed_build_left_is_removed_by_the_next(
             process.kill()
             break
     process.communicate(timeout=60)
-
-    def left() -> list[str]:
-        containers = docker_client.containers.list(all=True, filters={"name": f"lambdabuild-{process.pid}-"})
-        return [container.name for container in containers]
-
-    assert len(left()) == 1
+    assert len(left_by(docker_client, process)) == 1
     assert fingerprint(output) == before
     assert len(list(output.glob(".lambdabuild-*"))) == 1
     lambdabuild("layer", "--builder", "docker", "--project", project, env=cold)
-    assert left() == []
+    assert left_by(docker_client, process) == []
     assert fingerprint(output) == before
     assert list(output.glob(".lambdabuild-*")) == []
+
+
+@pytest.mark.parametrize("rerun", [["layer", "--builder", "docker", "--project"], ["cache", "prune"]])
+def test_what_a_killed_run_left_is_removed_by_any_later_one(
+    rerun: list[str],
+    project: Path,
+    environ: Mapping[str, str],
+    lambdabuild: Callable,
+    docker_client: docker.DockerClient,
+) -> None:
+    """Also by one that installs nothing, and is unchanged."""
+    build = ["layer", "--builder", "docker", "--project", project]
+    lambdabuild(*build)
+    command = [sys.executable, "-m", "lambdabuild", "verify", "--project", project]
+    process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
+    while len(left_by(docker_client, process)) == 0:
+        assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
+    assert len(left_by(docker_client, process)) > 0
+    done = lambdabuild(*(build if rerun[0] == "layer" else rerun))
+    if rerun[0] == "layer":
+        assert ", unchanged, " in done.stdout
+    assert left_by(docker_client, process) == []
+
+
+def test_containers_of_another_namespace_are_let_alone(
+    project: Path, lambdabuild: Callable, docker_client: docker.DockerClient, image_for: Callable, tmp_path: Path
+) -> None:
+    """Two runs in containers that share the host's name, its kernel and its engine; and one that nobody remembers."""
+    others = replace(this_run(), namespace="pid:[1]", pid=2**22 + 1, started="1")
+    labels = {LABEL: "run", f"{LABEL}.owner": others.text}
+    entrypoint = sleeper("/var/lang/bin/python3.13")
+    container = docker_client.containers.create(image_for("3.13"), entrypoint=entrypoint, init=True, labels=labels)
+    try:
+        container.start()
+        cold = {"LAMBDABUILD_CACHE_DIR": str(tmp_path)}
+        lambdabuild("layer", "--builder", "docker", "--project", project, "--output", tmp_path / "out", env=cold)
+        container.reload()
+        assert container.status == "running"
+        container.remove(force=True)
+    finally:
+        with suppress(docker.errors.NotFound):
+            container.remove(force=True)
+
+
+def left_by(client: docker.DockerClient, process: subprocess.Popen[str]) -> list[str]:
+    containers = client.containers.list(
+        all=True, filters={"name": f"lambdabuild-{process.pid}-"}, sparse=True, ignore_removed=True
+    )
+    return [container.id for container in containers]
 
 
 def fingerprint(output: Path) -> dict[str, str]:

@@ -362,13 +362,14 @@ def test_no_engine(locked: Shop, tmp_path: Path) -> None:
     ended = locked.run("layer", "--builder", "docker", DOCKER_HOST=socket)
     assert ended.code == 4
     assert ended.error == (
-        f"error: no Docker Engine answers at {socket}\n"
+        f"error: no Docker Engine answers at {socket} (DOCKER_HOST): there is no such socket\n"
         "  hint: start Docker, set DOCKER_HOST, or build without it: --builder host\n"
     )
     ended = locked.run("layer", "--builder", "auto", DOCKER_HOST=socket)
     assert ended.code == 0
     assert (
-        f"note: building on this machine, not in the Lambda image: no Docker Engine answers at {socket}\n"
+        "note: building on this machine, not in the Lambda image: "
+        f"no Docker Engine answers at {socket} (DOCKER_HOST): there is no such socket\n"
         "  The same wheels give the same bytes; source distributions cannot be built this way.\n"
     ) in ended.err
 

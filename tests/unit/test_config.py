@@ -238,8 +238,8 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
     "absolute output": (table('output = "/tmp/out"'), default_config(output="/tmp/out")),
     "output outside": (table('output = "../out dir"'), default_config(output="../out dir")),
     "image by digest": (
-        table('image = "a.example:5000/x@sha256:00"'),
-        default_config(image="a.example:5000/x@sha256:00"),
+        table(f'image = "a.example:5000/x@sha256:{"0" * 64}"'),
+        default_config(image=f"a.example:5000/x@sha256:{'0' * 64}"),
     ),
     "builder": (table("builder = 'host'"), default_config(builder="host")),
     "upload": (table("upload = 'direct'"), default_config(upload="direct")),
