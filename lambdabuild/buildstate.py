@@ -23,6 +23,7 @@ _FORMAT = 1
 _RELEVANT = re.compile(
     r"(LAMBDABUILD|UV|PIP|DOCKER|GIT|SSL|XDG|CONTAINER)_\w+|\w+_PROXY|\w+_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     r"|HOME|NETRC|PATH|SOURCE_DATE_EPOCH|VIRTUAL_ENV"
+    r"|SETUPTOOLS_SCM_\w+|PDM_BUILD_SCM_VERSION|PBR_VERSION|POETRY_DYNAMIC_VERSIONING_\w+"
 )
 """Variables that can change what a build makes; those of credentials only ever as part of a digest."""
 

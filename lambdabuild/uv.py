@@ -115,6 +115,15 @@ def build_command(source: str, directory: str, *, python: str, judged_for: str |
     )
 
 
+def tools_command(requires: Sequence[str], directory: str, *, python: str) -> tuple[str, ...]:
+    """Install what a build requires into a folder, for programs that this machine runs."""
+    return (
+        *("pip", "install", "--target", directory, "--python", python, "--no-sources", "--quiet"),
+        *("--no-installer-metadata", "--no-compile-bytecode", "--no-python-downloads", "--no-progress"),
+        *("--", *requires),
+    )
+
+
 def newest_command(name: str, target: Target) -> tuple[str, ...]:
     """Resolve a distribution's newest version that has a wheel for the target; the requirement comes on stdin."""
     return (

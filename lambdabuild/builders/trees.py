@@ -13,19 +13,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambdabuild import configfile
 from lambdabuild.builders.download import checked, fetch
 from lambdabuild.builders.git import check_out
+from lambdabuild.builders.scm import tracked_files
 from lambdabuild.errors import UsageError
 from lambdabuild.ledger import note
 from lambdabuild.model.requirements import Pin
+from lambdabuild.model.scm import find_scm_version, pretended
 
 TreeFile = tuple[str, int, bytes]
 """Path relative to the tree, mode, content."""
 
 _TOOLS = frozenset({".git", ".hg", ".svn", ".bzr", "__pycache__"})
 """Version control, and bytecode that any interpreter writes again."""
-_METADATA = re.compile(r"(src/)?[^/]+\.egg-info")
-"""What setuptools wrote in an earlier build, where it does so."""
+_LEFTOVERS = re.compile(r"(src/)?[^/]+\.egg-info|build/(lib|(lib|bdist|temp)\.[^/]+)")
+"""What setuptools left of an earlier build, and would take for part of the next one."""
+_SPECIAL = re.compile(r"[\s*?\[\]{}]")
+"""What has a meaning in a line of MANIFEST.in."""
 _MARKS = {"pyvenv.cfg": b"", "CACHEDIR.TAG": b"Signature: 8a477f597d28d172789f06886806bc55"}
 """What makes a folder a virtual environment, or a cache (https://bford.info/cachedir/), and how it begins."""
 _GITIGNORE = ".gitignore"
@@ -69,11 +74,9 @@ def build_input(
 
 
 def build_environment(pin: Pin) -> dict[str, str]:
-    """What a build is told: a fixed time, and the locked version in place of the one that git would tell."""
-    environment = {"SOURCE_DATE_EPOCH": "315532800"}
-    if pin.kind == "commit" and pin.version is not None:
-        environment["SETUPTOOLS_SCM_PRETEND_VERSION"] = pin.version
-    return environment
+    """What a build is told: a fixed time, and the version in place of the one that version control would tell."""
+    told = pin.kind in ("commit", "folder") and pin.version is not None
+    return {"SOURCE_DATE_EPOCH": "315532800", **(pretended(pin.name, pin.version or "") if told else {})}
 
 
 def read_file(pin: Pin, *, fetch: Callable[[Pin], bytes] = fetch) -> bytes:
@@ -103,7 +106,7 @@ def read_folder(folder: Path, *, within: Path | None = None, without: Path | Non
             if item.name in _TOOLS or real in above or real == own or not real.is_relative_to(above[0]):
                 continue
             if real.is_dir():
-                if not _METADATA.fullmatch(relative):
+                if not _LEFTOVERS.fullmatch(relative):
                     yield from walk(path, f"{relative}/", (*above, real))
             elif real.is_file():
                 if within is None:
@@ -148,7 +151,31 @@ def folder_digest(folder: Path, *, without: Path | None = None) -> str:
 def _read_tree(pin: Pin, environ: Mapping[str, str], *, without: Path | None) -> tuple[TreeFile, ...]:
     """The source tree of a pin that is built from a folder or a commit."""
     if pin.path is not None:
-        return tuple(read_folder(Path(pin.path), without=without))
+        folder = Path(pin.path)
+        return _with_tracked(pin, tuple(read_folder(folder, without=without)), folder, environ)
     with tempfile.TemporaryDirectory(prefix="lambdabuild-") as checkout:
         check_out(pin, Path(checkout), environ)
-        return tuple(read_folder(Path(checkout), within=Path(checkout)))
+        files = tuple(read_folder(Path(checkout), within=Path(checkout)))
+        return _with_tracked(pin, files, Path(checkout), environ)
+
+
+def _with_tracked(
+    pin: Pin, files: tuple[TreeFile, ...], folder: Path, environ: Mapping[str, str]
+) -> tuple[TreeFile, ...]:
+    """The tree with a MANIFEST.in that names what git tracks, for a backend that would ask git for it: setuptools-scm
+    makes these files package data, and the tree has no history that could tell of them."""
+    top = f"{pin.subdirectory}/" if pin.subdirectory else ""
+    wanted = {f"{top}{name}" for name in (configfile.PYPROJECT, "setup.py", "setup.cfg", "MANIFEST.in")}
+    texts = {path: content.decode(errors="surrogateescape") for path, _, content in files if path in wanted}
+    try:
+        document = configfile.parse_toml(texts.get(f"{top}{configfile.PYPROJECT}", ""), origin=str(pin))
+    except UsageError:  # which its build will say better
+        return files
+    scm = find_scm_version(document, texts.get(f"{top}setup.py", "") + texts.get(f"{top}setup.cfg", ""))
+    tracked = tracked_files(folder / top, environ) if scm is not None and scm.files else []
+    if not tracked:
+        return files
+    manifest = f"{top}MANIFEST.in"
+    named = "".join(f"include {_SPECIAL.sub('?', path)}\n" for path in tracked)
+    others = tuple(file for file in files if file[0] != manifest)
+    return (*others, (manifest, 0o644, (named + texts.get(manifest, "")).encode(errors="surrogateescape")))

@@ -250,7 +250,14 @@ class Resolver:
         if not (path.is_dir() if pin.kind == "folder" else path.is_file()):
             expected = "a folder" if pin.kind == "folder" else "a file"
             raise UsageError(f"{pin}: the lock gives {path} as {expected}, and it is none", hint="lock again")
-        return replace(pin, path=str(path), sha256=pin.sha256 or self._folder_digest(path))
+        version = pin.version or (self._scm_version(pin, path) if pin.kind == "folder" else None)
+        return replace(pin, path=str(path), version=version, sha256=pin.sha256 or self._folder_digest(path))
+
+    def _scm_version(self, pin: Pin, path: Path) -> str | None:
+        from lambdabuild.builders.scm import find_version  # for who has folders that do not tell their versions
+
+        folder = path / (pin.subdirectory or "")
+        return find_version(pin.name, folder, binary=self.binary, environ=self.environ, cache=self.cache)
 
     def _folder_digest(self, path: Path) -> str:
         from lambdabuild.builders.trees import folder_digest  # with what fetches and builds, for who has such folders

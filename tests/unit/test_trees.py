@@ -238,10 +238,17 @@ def test_a_file_of_the_disk_is_checked(tmp_path: Path) -> None:
 
 def test_builds_are_told_the_time_and_the_version_of_a_commit() -> None:
     fixed = {"SOURCE_DATE_EPOCH": "315532800"}
-    assert build_environment(pin(kind="folder")) == fixed
+    assert build_environment(pin(kind="folder", version=None)) == fixed
     assert build_environment(pin(kind="sdist")) == fixed
     assert build_environment(pin(kind="commit", version=None)) == fixed
-    assert build_environment(pin(kind="commit")) == fixed | {"SETUPTOOLS_SCM_PRETEND_VERSION": "1.0"}
+    told = fixed | {
+        "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MY_DEMO": "1.0",
+        "SETUPTOOLS_SCM_PRETEND_VERSION": "1.0",
+        "PDM_BUILD_SCM_VERSION": "1.0",
+        "PBR_VERSION": "1.0",
+        "POETRY_DYNAMIC_VERSIONING_BYPASS": "1.0",
+    }
+    assert build_environment(pin("my-demo", kind="commit")) == build_environment(pin("my-demo", kind="folder")) == told
 
 
 # Repositories
