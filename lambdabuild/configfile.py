@@ -14,6 +14,7 @@ import tomli
 from packaging.utils import canonicalize_name
 
 from lambdabuild.errors import UsageError
+from lambdabuild.functionfolders import find_folders
 from lambdabuild.ledger import note
 from lambdabuild.model.config import ProjectConfig, parse_config
 from lambdabuild.model.direct import direct_requirements
@@ -22,6 +23,9 @@ from lambdabuild.model.othertools import FILES, Untold, find_untold
 from lambdabuild.model.target import Runtime, parse_runtimes
 
 PYPROJECT = "pyproject.toml"
+CONFIG = "lambdabuild.toml"
+"""Holds at its top what ``[tool.lambdabuild]`` would, where pyproject.toml is not there or not to hold it."""
+REQUIREMENTS = "requirements.txt"
 LOCK = "uv.lock"
 
 # What `uv python pin` and pyenv write; anything else (free-threaded, PyPy, a range, a path) says nothing to Lambda.
@@ -37,53 +41,73 @@ _SCRIPT_BLOCK = re.compile(r"(?m)^# /// script$\n(?P<content>(?:^#(?:| .*)$\n)+?
 _SECONDS = re.compile(r"-?[0-9]{1,12}")  # more digits are beyond any calendar
 
 
-def find_project(start: Path) -> Path:
-    """The directory that holds ``pyproject.toml``: ``start`` or its nearest parent."""
+def find_project(start: Path, *, bare: bool = False) -> Path:
+    """The directory that holds ``pyproject.toml`` or ``lambdabuild.toml``: ``start`` or its nearest parent.
+
+    Else, and where that is nothing of uv's and ours, ``start`` itself if it has a ``requirements.txt``; with ``bare``
+    also if it has nothing.
+    """
     start = start.absolute()
-    for directory in (start, *start.parents):
-        if _holds_pyproject(directory):
-            return directory
+    found = next((folder for folder in (start, *start.parents) if _is_project(folder)), None)
+    if found != start and holds(start, REQUIREMENTS) and (found is None or not _is_ours(found)):
+        return start
+    if found is not None or bare:
+        return found or start
     raise UsageError(
-        f"no {PYPROJECT} in {start} or any directory above it",
-        hint=_untold_hint(start) or "`uv init` makes one; --project DIR names the project's directory",
+        f"no {PYPROJECT} or {CONFIG} in {start} or any directory above it, and no {REQUIREMENTS} in it",
+        hint=_untold_hint(start) or "`uv init` makes a project, and --project DIR names its directory",
     )
 
 
 def is_in_project(start: Path) -> bool:
     """Whether ``find_project`` would find one."""
     start = start.absolute()
-    return any(_holds_pyproject(directory) for directory in (start, *start.parents))
+    return holds(start, REQUIREMENTS) or any(map(_is_project, (start, *start.parents)))
 
 
-def check_project(directory: Path) -> Path:
-    """``directory`` as an absolute path, when it holds ``pyproject.toml``; there is no search upward."""
-    if _holds_pyproject(directory):
+def check_project(directory: Path, *, bare: bool = False) -> Path:
+    """``directory`` as an absolute path, when it is a project; there is no search upward.
+
+    With ``bare`` any directory is one.
+    """
+    if _is_project(directory) or holds(directory, REQUIREMENTS) or (bare and directory.is_dir()):
         return directory.absolute()
     if not directory.exists():
         raise UsageError(f"--project: {directory} does not exist")
     if not directory.is_dir():
-        hint = f"--project {directory.parent}" if directory.name == PYPROJECT else None
+        hint = f"--project {directory.parent}" if directory.name in (PYPROJECT, CONFIG, REQUIREMENTS) else None
         raise UsageError(f"--project: {directory} is not a directory", hint=hint)
     hint = _untold_hint(directory) or f"`uv init {directory}` makes one"
-    raise UsageError(f"--project: no {PYPROJECT} in {directory}", hint=hint)
+    raise UsageError(f"--project: no {PYPROJECT}, {CONFIG} or {REQUIREMENTS} in {directory}", hint=hint)
 
 
 def read_config(project: Path) -> ProjectConfig:
-    """The configuration of the project in a directory."""
-    path = project / PYPROJECT
-    document = read_toml(path)
-    if "project" not in document:
-        refuse_untold_dependencies(project)
+    """The configuration of the project in a directory; without a file that could tell one, an empty one."""
+    path, own = project / PYPROJECT, project / CONFIG
+    document = read_toml(path) if holds(project, PYPROJECT) else {}
     pythons = tuple(runtime.python for runtime in read_runtimes())
-    return parse_config(document, pythons=pythons, path=str(path))
+    list_folders = functools.partial(find_folders, project)
+    if not holds(project, CONFIG):
+        return parse_config(document, pythons=pythons, path=str(path), list_folders=list_folders)
+    if "lambdabuild" in _table(document, "tool"):
+        raise UsageError(
+            f"{own} cannot stand beside [tool.lambdabuild] in {path}", hint="keep one of the two, with all there is"
+        )
+    table = read_toml(own)
+    return parse_config(
+        document, pythons=pythons, path=str(path), own=table, own_path=str(own), list_folders=list_folders
+    )
 
 
-def has_no_dependencies(project: Path) -> bool:
-    """Whether a project names no dependencies, and has no lock and no other tool's file that could tell of any."""
-    own = read_toml(project / PYPROJECT).get("project", {})
-    if find_lock(project) is not None or own.get("dependencies") or "dependencies" in own.get("dynamic", ()):
-        return False
-    return find_untold_dependencies(project) is None
+def read_project(folder: Path) -> Mapping[str, Any]:
+    """The table ``[project]`` of a folder's pyproject.toml; empty without one."""
+    return _table(read_toml(folder / PYPROJECT), "project") if holds(folder, PYPROJECT) else {}
+
+
+def has_dependencies(folder: Path) -> bool:
+    """Whether a folder's own ``[project]`` or ``uv.lock`` tells of dependencies."""
+    own = read_project(folder)
+    return holds(folder, LOCK) or bool(own.get("dependencies")) or "dependencies" in own.get("dynamic", ())
 
 
 def find_lock(project: Path) -> Path | None:
@@ -108,7 +132,7 @@ def _find_member(project: Path, name: str) -> Path | None:
     workspace = read_toml(root / PYPROJECT).get("tool", {}).get("uv", {}).get("workspace", {})
     folders = [root, *(folder for pattern in workspace.get("members", ()) for folder in sorted(root.glob(pattern)))]
     for folder in folders:
-        if _holds_pyproject(folder):
+        if holds(folder, PYPROJECT):
             own = read_toml(folder / PYPROJECT).get("project", {}).get("name", "")
             if canonicalize_name(own) == canonicalize_name(name):
                 return folder
@@ -261,9 +285,28 @@ def _read_bytes(path: Path) -> bytes:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _holds_pyproject(directory: Path) -> bool:
-    note(directory / PYPROJECT)
+def holds(directory: Path, name: str) -> bool:
+    """Whether there is a file of this name in a directory."""
+    note(directory / name)
     try:
-        return (directory / PYPROJECT).is_file()
+        return (directory / name).is_file()
     except OSError:
         return False  # a directory that may not be looked into
+
+
+def _is_project(directory: Path) -> bool:
+    return holds(directory, PYPROJECT) or holds(directory, CONFIG)
+
+
+def _is_ours(project: Path) -> bool:
+    """Whether a project's files tell of distributions or of what is built, and not of other tools alone."""
+    if holds(project, CONFIG):
+        return True
+    document = read_toml(project / PYPROJECT)
+    return "project" in document or "lambdabuild" in _table(document, "tool")
+
+
+def _table(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The table at a key; empty for anything else, which whoever checks the file tells of."""
+    value = document.get(key)
+    return value if isinstance(value, Mapping) else {}

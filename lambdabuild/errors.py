@@ -56,6 +56,8 @@ Code = Literal[
     "layer-versions",
     "sdk-shared",
     "sdk-required",
+    "requirements-unused",
+    "folder-passed",
     "runtime-deprecated",
     "runtime-preview",
     # notes

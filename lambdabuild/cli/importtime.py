@@ -19,8 +19,8 @@ def run_importtime(
 
     if len(names) != 1:
         raise UsageError("--importtime is about one function", hint="lambdabuild verify --importtime NAME")
-    folder, config = open_project(project)
-    built = find_built(find_output(output, folder, config), names[0], fat=False)
+    folder, config = open_project(project, bare=True)
+    built = find_built(find_output(output, folder, config), names[0], fat=False, configured=config.functions)
     console = Console(as_json=as_json)
     try:
         found, page = profile(built, open_sandboxes(config, console.listen), console.listen, timeout=timeout)

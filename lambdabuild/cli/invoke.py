@@ -97,8 +97,8 @@ def _run(
         temporary=ephemeral_storage,
         count=count,
     )
-    folder, config = open_project(project)
-    built = find_built(find_output(output, folder, config), name, fat=fat)
+    folder, config = open_project(project, bare=True)
+    built = find_built(find_output(output, folder, config), name, fat=fat, configured=config.functions)
     try:
         return built, run(built, call, open_sandboxes(config, console.listen), console.listen)
     finally:

@@ -34,8 +34,10 @@ def layer(names: tuple[str, ...], split: bool, make: bool, **given: Any) -> None
             return
         from lambdabuild.cli.machines import run_build
         from lambdabuild.model.planning import plan_layers
+        from lambdabuild.steps.discover import find_needs
 
         project, config = open_project(options.project)
-        plan = plan_layers(config, choose_targets(options, project, config), names)
+        targets = choose_targets(options, project, config)
+        plan = plan_layers(config, targets, names, find_needs(project, ()))
         mode = "make" if make else "propose" if split else "no"
         run_build(options, project, config, plan, recorder, split=mode)

@@ -98,7 +98,7 @@ def run_verify(
     from lambdabuild.pipeline.standing import Standing, verify_standing
     from lambdabuild.steps.verify import TIMEOUT
 
-    folder, config = open_project(project)
+    folder, config = open_project(project, bare=True)
     console = Console(as_json=as_json)
     environ = environment()
 
@@ -109,6 +109,7 @@ def run_verify(
     asked = Standing(
         output=find_output(output, folder, config),
         names=names,
+        configured=config.functions,
         timeout=timeout or TIMEOUT,
         environs=environs_of(config),
         to_order=to_order,
@@ -125,9 +126,9 @@ def run_verify(
 def plan_again(artifact: Artifact, options: BuildOptions, project: Path, config: ProjectConfig) -> Plan:
     """The plan of a build that made an artifact; raises UsageError where the configuration knows it no more."""
     targets = choose_targets(options, project, config)
-    if artifact.kind == "layer":
-        return plan_layers(config, targets, (artifact.part_of or artifact.name,))
     found = find_needs(project, config.functions.values())
+    if artifact.kind == "layer":
+        return plan_layers(config, targets, (artifact.part_of or artifact.name,), found)
     plan = plan_slim if artifact.kind == "function" else plan_fat
     return plan(config, targets, (artifact.name,), found)
 

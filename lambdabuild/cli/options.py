@@ -98,12 +98,15 @@ def upload_options(command: F) -> F:
     return command
 
 
-def open_project(project: Path | None) -> tuple[Path, ProjectConfig]:
-    """The project's folder and configuration."""
+def open_project(project: Path | None, *, bare: bool = False) -> tuple[Path, ProjectConfig]:
+    """The project's folder and configuration; with ``bare`` a folder with no file of a project is one, too."""
     from lambdabuild import configfile
     from lambdabuild.environment import current_folder
 
-    folder = configfile.check_project(project) if project is not None else configfile.find_project(current_folder())
+    if project is not None:
+        folder = configfile.check_project(project, bare=bare)
+    else:
+        folder = configfile.find_project(current_folder(), bare=bare)
     return folder, configfile.read_config(folder)
 
 

@@ -38,7 +38,7 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
         from lambdabuild.model.planning import plan_fat, plan_slim
         from lambdabuild.steps.discover import find_needs
 
-        project, config = open_project(options.project)
+        project, config = open_project(options.project, bare=handler is not None)
         if handler is not None:
             config, names = _with_handler(config, names, handler)
         targets = choose_targets(options, project, config)
@@ -63,4 +63,4 @@ def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -
     folder, handler = split_folder(handler)
     known = config.functions.get(name) or FunctionConfig(name=name, handler=handler)
     function = replace(known, handler=handler, folder=folder or known.folder)
-    return replace(config, functions={name: function}), (name,)
+    return replace(config, functions={name: function}, passed=()), (name,)

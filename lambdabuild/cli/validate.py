@@ -55,7 +55,7 @@ def validate(
     known = configfile.read_runtimes()
     runtimes = [runtime.name for runtime in known]
     if not zips or project is not None or configfile.is_in_project(current_folder()):
-        folder, config = open_project(project)
+        folder, config = open_project(project, bare=True)
         upload = upload or config.upload
         zips = zips or find_artifacts(find_output(output, folder, config))
         runtimes = _runtimes_of(config, choose_targets(BuildOptions(), folder, config))

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from lambdabuild.errors import ConfigError
-from lambdabuild.model.configfunction import FUNCTION_KEYS, FunctionConfig, parse_function
-from lambdabuild.model.configlayer import LAYER_KEYS, ExternalLayer, LayerConfig, parse_layer
+from lambdabuild.model.configdependencies import BOTO3, Boto3
+from lambdabuild.model.configfunction import FUNCTION_KEYS, SOURCES, FunctionConfig, Sources
+from lambdabuild.model.configlayer import LAYER_KEYS, LAYOUTS, ExternalLayer, LayerConfig, Layout, parse_layer
+from lambdabuild.model.configmany import Folders, ListFolders, parse_functions
 from lambdabuild.model.configvalues import (
     find_architecture_problem,
     find_image_problem,
@@ -46,7 +48,8 @@ DEFAULT_LAYER = "layer"
 PROJECT_KEYS = (
     *("python", "architecture", "output", "builder", "image", "upload"),
     *("dist-info", "tests", "strip-symbols", "bytecode", "strict"),
-    *("gitignore", "exclude", "keep", "layers", "functions"),
+    *("gitignore", "include", "exclude", "keep", "sources", "boto3", "layout"),
+    *("layers", "functions"),
 )
 RENAMED = {"direct-upload": f"upload, which is {quote('direct')} or {quote('s3')}"}
 """What keys of earlier versions are written as now."""
@@ -56,7 +59,10 @@ RENAMED = {"direct-upload": f"upload, which is {quote('direct')} or {quote('s3')
 class ProjectConfig:
     """A project and its ``[tool.lambdabuild]``; layers and functions in the order of the file."""
 
-    name: str
+    name: str = ""
+    """Empty without a ``[project]`` table."""
+    own_file: bool = False
+    """Whether it stands in a ``lambdabuild.toml``."""
     requires_python: str | None = None
     python: str | None = None
     """The runtime's language version, ``"3.13"``. None: unset."""
@@ -70,27 +76,53 @@ class ProjectConfig:
     """How the archives come to Lambda. None: unset."""
     gitignore: bool = True
     """Whether what git ignores is left out of sources."""
+    include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
+    sources: Sources = "all"
+    """Of functions that are modules of the project, unless they say it themselves."""
+    boto3: Boto3 | None = None
+    """Of layers and functions that do not say it themselves. None: unset."""
+    layout: Layout = "python"
+    """Of layers that do not say it themselves."""
     slimming: Slimming = Slimming()
     transforms: Transforms = Transforms()
     strict: bool = False
     """Whether what the path lint warns of is an error."""
     layers: Mapping[str, LayerConfig] = field(default_factory=lambda: MappingProxyType({}))
     functions: Mapping[str, FunctionConfig] = field(default_factory=lambda: MappingProxyType({}))
+    passed: tuple[str, ...] = ()
+    """What is said of folders that a pattern of functions names, and that are none."""
+
+    def header(self, key: str) -> str:
+        """Where a table of the configuration stands, for hints."""
+        return f"[{key}] in lambdabuild.toml" if self.own_file else f"[tool.lambdabuild.{key}] in pyproject.toml"
 
 
 def parse_config(
-    document: Mapping[str, object], *, pythons: Sequence[str], path: str = "pyproject.toml"
+    document: Mapping[str, object],
+    *,
+    pythons: Sequence[str],
+    path: str = "pyproject.toml",
+    own: Mapping[str, object] | None = None,
+    own_path: str = "lambdabuild.toml",
+    list_folders: ListFolders = lambda pattern, module: Folders(),
 ) -> ProjectConfig:
     """The configuration in a parsed ``pyproject.toml``, for runtimes of the language versions ``pythons``.
 
-    Raises ConfigError with every problem, each one line that begins with ``path`` and the key.
+    ``own`` is a parsed ``lambdabuild.toml``, which stands in for ``[tool.lambdabuild]``; ``list_folders`` tells what
+    there is for a pattern of functions. Raises ConfigError with every problem, each one line that begins with the path
+    and the key.
     """
     problems: list[str] = []
     root = Table(values=document, path=path, problems=problems)
     name, requires_python = _parse_project(root)
     table = root.table("tool").table("lambdabuild")
+    if own is not None:
+        values = {key: value for key, value in own.items() if key != "tool"}
+        table = Table(values=values, path=own_path, problems=problems)
+        if "tool" in own:
+            table.note("the keys of [tool.lambdabuild] stand at the top of this file; leave the header out", "tool")
     table.note_unknown(PROJECT_KEYS, renamed=RENAMED)
     python = find_python(table, pythons)
     architecture = table.find_text("architecture", find_architecture_problem)
@@ -99,7 +131,10 @@ def parse_config(
     image = table.find_text("image", find_image_problem)
     upload = table.find_choice("upload", UPLOADS)
     gitignore = table.find_flag("gitignore") is not False
-    exclude, keep = table.texts("exclude", find_pattern_problem), table.texts("keep", find_pattern_problem)
+    include, exclude, keep = (table.texts(key, find_pattern_problem) for key in ("include", "exclude", "keep"))
+    sources = table.find_choice("sources", SOURCES) or "all"
+    boto3 = table.find_choice("boto3", BOTO3)
+    layout = table.find_choice("layout", LAYOUTS) or "python"
     slimming = Slimming(
         dist_info=table.find_choice("dist-info", MODES) or "auto", tests=table.find_choice("tests", MODES) or "auto"
     )
@@ -109,13 +144,14 @@ def parse_config(
     )
     strict = table.find_flag("strict") or False
     layers = {name: parse_layer(name, layer, pythons) for name, layer in table.tables("layers").items()}
-    functions = {name: parse_function(name, function, pythons) for name, function in table.tables("functions").items()}
-    _check_layers_of_functions(table, functions)
-    _check_archives(table, layers, tuple(functions))
+    functions = parse_functions(table, pythons, list_folders)
+    _check_layers_of_functions(table, functions.by_name)
+    _check_archives(table, layers, tuple(functions.by_name))
     if problems:
         raise ConfigError(tuple(problems))
     return ProjectConfig(
         name=name,
+        own_file=own is not None,
         requires_python=requires_python,
         python=python,
         architecture=architecture or DEFAULT_ARCHITECTURE,
@@ -124,19 +160,23 @@ def parse_config(
         image=image,
         upload=upload,
         gitignore=gitignore,
+        include=include,
         exclude=exclude,
         keep=keep,
+        sources=sources,
+        boto3=boto3,
+        layout=layout,
         slimming=slimming,
         transforms=transforms,
         strict=strict,
         layers=MappingProxyType(layers),
-        functions=MappingProxyType(functions),
+        functions=MappingProxyType(functions.by_name),
+        passed=functions.passed,
     )
 
 
 def _parse_project(root: Table) -> tuple[str, str | None]:
     if "project" not in root.values:
-        root.note("missing; lambdabuild needs a [project] table with a name", "project")
         return "", None
     project = root.table("project")
     if "name" not in project.values and isinstance(root.values["project"], Mapping):

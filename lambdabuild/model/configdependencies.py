@@ -15,7 +15,9 @@ BOTO3: tuple[Boto3, ...] = ("bundle", "runtime")
 
 LOCK_KEYS = ("groups", "only-groups", "extras", "package")
 """What is asked of the project's uv.lock."""
-DEPENDENCY_KEYS = (*LOCK_KEYS, "requirements", "pylock", "boto3")
+SOURCE_KEYS = (*LOCK_KEYS, "requirements", "pylock")
+"""All that says where dependencies come from."""
+DEPENDENCY_KEYS = (*SOURCE_KEYS, "boto3")
 
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")  # https://peps.python.org/pep-0751/#file-name
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")

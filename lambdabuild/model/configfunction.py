@@ -50,7 +50,8 @@ class FunctionConfig(DependencyConfig):
     """A directory of the project, a relative POSIX path; ``"."`` is the project itself. None: unset."""
     folder: str | None = None
     """A directory of which all is packaged, as ``source`` is written; also what stands before ``::``. None: unset."""
-    sources: Sources = "all"
+    sources: Sources | None = None
+    """None: unset, that is the project's where it is for such a function."""
     include: tuple[str, ...] = ()
     """When not empty: only files that one of these patterns names."""
     exclude: tuple[str, ...] = ()
@@ -64,6 +65,11 @@ class FunctionConfig(DependencyConfig):
     architecture: str | None = None
     verify_env: tuple[tuple[str, str], ...] = ()
     """Names and values: what the environment has while the function is tried, besides Lambda's own."""
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether it is a module of the project, of which not all need be packaged; not a folder or a single file."""
+        return self.folder is None and (self.source is not None or "/" not in self.handler)
 
 
 def parse_function(name: str, table: Table, pythons: Sequence[str]) -> FunctionConfig:
@@ -81,7 +87,7 @@ def parse_function(name: str, table: Table, pythons: Sequence[str]) -> FunctionC
         handler=handler,
         source=find_path(table, "source", find_path_problem),
         folder=short_folder or folder,
-        sources=table.find_choice("sources", SOURCES) or "all",
+        sources=table.find_choice("sources", SOURCES),
         include=table.texts("include", find_pattern_problem),
         exclude=table.texts("exclude", find_pattern_problem),
         keep=table.texts("keep", find_pattern_problem),

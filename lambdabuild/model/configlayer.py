@@ -69,7 +69,8 @@ class LayerConfig(DependencyConfig):
     name: str
     code: tuple[str, ...] = ()
     """Directories and files of the project, relative POSIX paths without ``.`` parts."""
-    layout: Layout = "python"
+    layout: Layout | None = None
+    """None: unset, that is the project's."""
     python: str | None = None
     """The runtime's language version. None: unset, that is the project's."""
     architecture: str | None = None
@@ -94,7 +95,7 @@ def parse_layer(name: str, table: Table, pythons: Sequence[str]) -> LayerConfig:
         pylock=find_path(table, "pylock", find_pylock_problem),
         boto3=table.find_choice("boto3", BOTO3),
         code=tuple(str(PurePosixPath(path)) for path in table.texts("code", find_inner_path_problem)),
-        layout=table.find_choice("layout", LAYOUTS) or "python",
+        layout=table.find_choice("layout", LAYOUTS),
         python=find_python(table, pythons),
         architecture=table.find_text("architecture", find_architecture_problem),
         exclude=table.texts("exclude", find_pattern_problem),

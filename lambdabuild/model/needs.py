@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 
@@ -10,6 +11,8 @@ from typing import TypeAlias
 class Locked:
     """The project's uv.lock, in uv's words: the project's dependencies with these extras and groups."""
 
+    folder: str | None = None
+    """Another project, relative to this one, whose dependencies these are: a member, or one with a lock of its own."""
     package: str | None = None
     """A member of the workspace, in place of the project itself."""
     extras: tuple[str, ...] = ()
@@ -47,3 +50,15 @@ Needs: TypeAlias = Locked | Required | LockFile | Script
 
 NOTHING = Required()
 """No dependencies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the files of a project tell of needs, where the configuration does not."""
+
+    functions: Mapping[str, Needs] = field(default_factory=dict)
+    """What lies beside the handlers, by function; of others nothing is told but the project's own dependencies."""
+    project: Needs | None = Locked()
+    """The project's own dependencies. None: nothing tells of any."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """By function, what is said of a file that lies there and is not used."""

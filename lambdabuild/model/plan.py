@@ -87,6 +87,8 @@ class FunctionPlan:
     keep: tuple[str, ...]
     slimming: Slimming
     transforms: Transforms
+    unused: str | None = None
+    """What is said of a file of dependencies that lies beside its handler and is not used."""
 
     @property
     def file(self) -> str:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.config import DEFAULT_LAYER, FunctionConfig, LayerConfig, ProjectConfig
-from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required
+from lambdabuild.model.configdependencies import Boto3
+from lambdabuild.model.needs import NOTHING, Found, Locked, LockFile, Needs, Required
 from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan, each_once
 from lambdabuild.model.report import Kind
 from lambdabuild.model.runtimes import Targets
@@ -19,38 +20,37 @@ DEFAULT_FUNCTION = "function"
 """The name of a function that only ``--handler`` describes."""
 
 
-def plan_layers(config: ProjectConfig, targets: Targets, names: Collection[str]) -> Plan:
+def plan_layers(config: ProjectConfig, targets: Targets, names: Collection[str], found: Found) -> Plan:
     """The named layers, or all of them. Raises UsageError for a name that is not configured, or not made here."""
-    layers = _layers(config, targets)
-    wanted = [layers[name] for name in _chosen(names, layers, "layer")]
+    layers = _layers(config, targets, found)
+    wanted = [layers[name] for name in _chosen(config, names, layers, "layer")]
     for layer in wanted:
         if isinstance(layer, ExternalPlan) and names:
             raise UsageError(f'the layer "{layer.name}" is {layer.arn}, which is published and not built here')
     made = tuple(replace(layer, may_be_empty=False) for layer in wanted if isinstance(layer, LayerPlan))
     if not made:
         raise UsageError("there is no layer to build: all that are configured are published already")
+    if not config.layers and found.project is None:
+        raise _nothing_told("the layer", config)
     return Plan(layers=made, functions=())
 
 
-def plan_slim(config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs]) -> Plan:
-    """The named functions, or all of them, each slim, and the layers that they use.
-
-    ``found`` is what was found beside the handlers of functions that configure no dependencies.
-    """
+def plan_slim(config: ProjectConfig, targets: Targets, names: Collection[str], found: Found) -> Plan:
+    """The named functions, or all of them, each slim, and the layers that they use."""
     functions = _functions(config, targets, names, found, kind="function")
     used = each_once(layer for function in functions for layer in function.attached_layers)
     return Plan(layers=used, functions=functions)
 
 
-def plan_fat(config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs]) -> Plan:
+def plan_fat(config: ProjectConfig, targets: Targets, names: Collection[str], found: Found) -> Plan:
     """The named functions, or all of them, each with the content of its layers inside."""
     return Plan(layers=(), functions=_functions(config, targets, names, found, kind="fat-function"))
 
 
-def _layers(config: ProjectConfig, targets: Targets) -> dict[str, LayerPlan | ExternalPlan]:
+def _layers(config: ProjectConfig, targets: Targets, found: Found) -> dict[str, LayerPlan | ExternalPlan]:
     configured = config.layers or {DEFAULT_LAYER: LayerConfig(name=DEFAULT_LAYER)}
     return {
-        name: _layer(config, layer, targets) if layer.external is None else _external(layer)
+        name: _layer(config, layer, targets, found) if layer.external is None else _external(layer)
         for name, layer in configured.items()
     }
 
@@ -67,16 +67,19 @@ def _external(layer: LayerConfig) -> ExternalPlan:
     )
 
 
-def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets) -> LayerPlan:
+def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets, found: Found) -> LayerPlan:
     target = targets.of(layer.python, layer.architecture, owner=f"layers.{layer.name}")
+    needs = _configured_needs(layer) or (NOTHING if layer.code else found.project)
+    if needs is None and config.layers:
+        raise _nothing_told(f"layers.{layer.name}", config)
     site_packages = f"python/lib/{target.runtime.name}/site-packages/"
     return LayerPlan(
         name=layer.name,
         target=target,
-        needs=_configured_needs(layer) or (NOTHING if layer.code else Locked()),
+        needs=needs or NOTHING,
         code=layer.code,
-        root=site_packages if layer.layout == "site-packages" else "python/",
-        sdk="runtime" if layer.boto3 == "runtime" else "bundle",
+        root=site_packages if (layer.layout or config.layout) == "site-packages" else "python/",
+        sdk="runtime" if (layer.boto3 or config.boto3) == "runtime" else "bundle",
         may_be_empty=not config.layers,
         exclude=(*config.exclude, *layer.exclude),
         keep=(*config.keep, *layer.keep),
@@ -84,6 +87,14 @@ def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets) -> Layer
         slimming=config.slimming,
         transforms=config.transforms,
         users=tuple(_sources(config, one) for one in config.functions.values() if _may_use(config, one, layer.name)),
+    )
+
+
+def _nothing_told(what: str, config: ProjectConfig) -> UsageError:
+    return UsageError(
+        f"nothing tells what {what} needs: there is no [project] in pyproject.toml and no requirements.txt",
+        hint='write requirements.txt, or requirements = ["NAME", …] below '
+        + config.header(what if "." in what else "layers.NAME"),
     )
 
 
@@ -104,18 +115,17 @@ def _configured_needs(artifact: LayerConfig | FunctionConfig) -> Needs | None:
 
 
 def _functions(
-    config: ProjectConfig, targets: Targets, names: Collection[str], found: Mapping[str, Needs], *, kind: Kind
+    config: ProjectConfig, targets: Targets, names: Collection[str], found: Found, *, kind: Kind
 ) -> tuple[FunctionPlan, ...]:
     if not config.functions:
         raise UsageError(
             "no function is configured",
             hint="name one on the command line: lambdabuild package --handler package.module.function\n"
-            "        or in pyproject.toml: [tool.lambdabuild.functions.NAME] with handler = "
-            '"package.module.function"',
+            f'        or write {config.header("functions.NAME")} with handler = "package.module.function"',
         )
-    layers = _layers(config, targets)
-    wanted = (config.functions[name] for name in _chosen(names, config.functions, "function"))
-    return tuple(_function(config, one, targets, layers, found.get(one.name), kind=kind) for one in wanted)
+    layers = _layers(config, targets, found)
+    wanted = (config.functions[name] for name in _chosen(config, names, config.functions, "function"))
+    return tuple(_function(config, one, targets, layers, found, kind=kind) for one in wanted)
 
 
 def _function(
@@ -123,11 +133,12 @@ def _function(
     function: FunctionConfig,
     targets: Targets,
     layers: Mapping[str, LayerPlan | ExternalPlan],
-    found: Needs | None,
+    found: Found,
     *,
     kind: Kind,
 ) -> FunctionPlan:
-    needs = _configured_needs(function) or found or Locked()
+    configured = _configured_needs(function)
+    needs = configured or found.functions.get(function.name) or Locked()
     used = _used(config, function, needs, layers)
     plan = FunctionPlan(
         name=function.name,
@@ -137,11 +148,12 @@ def _function(
         needs=needs,
         attached=used if kind == "function" else (),
         bundled=() if kind == "function" else tuple(layer for layer in used if isinstance(layer, LayerPlan)),
-        sdk=_sdk(function, used, kind),
+        sdk=_sdk(function.boto3 or config.boto3, used, kind),
         exclude=(*config.exclude, *function.exclude),
         keep=(*config.keep, *function.keep),
         slimming=config.slimming,
         transforms=config.transforms,
+        unused=found.unused.get(function.name) if configured is None else None,
     )
     for layer in used:
         if not layer.fits(plan.target):
@@ -154,10 +166,10 @@ def _function(
     return plan
 
 
-def _sdk(function: FunctionConfig, used: Iterable[LayerPlan | ExternalPlan], kind: Kind) -> SdkChoice:
-    """Whether the runtime's boto3 serves: as the function says, else in a fat zip, or as its layers have it."""
-    if function.boto3 is not None:
-        return "runtime" if function.boto3 == "runtime" else "bundle"
+def _sdk(boto3: Boto3 | None, used: Iterable[LayerPlan | ExternalPlan], kind: Kind) -> SdkChoice:
+    """Whether the runtime's boto3 serves: as is said, else in a fat zip, or as the function's layers have it."""
+    if boto3 is not None:
+        return "runtime" if boto3 == "runtime" else "bundle"
     if any(isinstance(layer, LayerPlan) and layer.sdk == "runtime" for layer in used):
         return "runtime"
     return "unrequired" if kind == "fat-function" else "bundle"
@@ -169,8 +181,8 @@ def _sources(config: ProjectConfig, function: FunctionConfig) -> Sources:
         handler=function.handler,
         source=function.source,
         folder=function.folder,
-        reachable=function.sources == "reachable",
-        include=function.include,
+        reachable=(function.sources or (config.sources if function.has_choice else "all")) == "reachable",
+        include=(*config.include, *function.include),
         exclude=(*config.exclude, *function.exclude),
         keep=(*config.keep, *function.keep),
         gitignore=config.gitignore if function.gitignore is None else function.gitignore,
@@ -187,7 +199,7 @@ def _used(
     dependencies when that is where its own come from."""
     if function.layers is not None:
         return tuple(layers[name] for name in function.layers)
-    if config.layers or isinstance(needs, Locked):
+    if config.layers or (isinstance(needs, Locked) and needs.folder is None):
         return tuple(layers.values())
     return ()
 
@@ -199,7 +211,7 @@ def _may_use(config: ProjectConfig, function: FunctionConfig, layer: str) -> boo
     return bool(config.layers) or isinstance(_configured_needs(function) or Locked(), Locked)
 
 
-def _chosen(names: Collection[str], known: Collection[str], kind: str) -> list[str]:
+def _chosen(config: ProjectConfig, names: Collection[str], known: Collection[str], kind: str) -> list[str]:
     """The names, each once, in the order of the configuration; all of them when none is given."""
     problems = []
     for name in names:
@@ -210,5 +222,5 @@ def _chosen(names: Collection[str], known: Collection[str], kind: str) -> list[s
                 + (f'did you mean "{near[0]}"?' if near else f"the {kind}s are {', '.join(known)}")
             )
     if problems:
-        raise UsageError("\n".join(problems), hint=f"see [tool.lambdabuild.{kind}s] in pyproject.toml")
+        raise UsageError("\n".join(problems), hint=f"see {config.header(f'{kind}s')}")
     return [name for name in known if not names or name in names]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lambdabuild.model.events import Event
-from lambdabuild.model.needs import Needs
+from lambdabuild.model.needs import Locked, Needs
 from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
@@ -21,9 +21,10 @@ Resolutions = Mapping[tuple[Needs, Target], Resolution]
 
 def resolve_needs(order: Order, machines: Machines) -> Resolutions:
     """What the needs of the plan come to; what several artifacts share is resolved once."""
-    if order.lock:
+    locked = dict.fromkeys(one.needs.folder for one in order.plan.artifacts if isinstance(one.needs, Locked))
+    for folder in locked if order.lock else ():
         machines.listen(Event(phase="resolve", text="uv lock"))
-        machines.resolver.lock()
+        machines.resolver.lock(folder)
     machines.listen(Event(phase="resolve", text="reading the lock"))
     owners: dict[tuple[Needs, Target], str] = {}
     for layer in order.plan.all_layers:

@@ -101,7 +101,7 @@ def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> P
         needy=find_needy(made.plan, resolutions),
         trees=made.assembled.trees,
         said=said,
-        findings=(*_deprecations(whole, order.today), *found),
+        findings=(*_unused(whole, order.config.passed), *_deprecations(whole, order.today), *found),
         left_out=made.left_out,
         kept=made.assembled.kept,
         stripped=made.stripped,
@@ -205,6 +205,14 @@ def _check(
         )
         for one in plan.made
     }
+
+
+def _unused(plan: Plan, passed: tuple[str, ...]) -> Iterator[Finding]:
+    """What lies there as if it were to be used: folders beside those of functions, and files of dependencies."""
+    for message in passed if plan.functions else ():
+        yield Finding(severity="warning", code="folder-passed", message=message)
+    for message in dict.fromkeys(one.unused for one in plan.functions if one.unused is not None):
+        yield Finding(severity="warning", code="requirements-unused", message=message)
 
 
 def _deprecations(plan: Plan, today: date) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class Standing:
     output: Path
     names: tuple[str, ...]
     """Of layers and functions; none: all."""
+    configured: Collection[str]
+    """The functions that have a table, for hints."""
     timeout: float
     """Seconds that an import may take."""
     environs: Environs
@@ -43,12 +45,12 @@ def verify_standing(asked: Standing, machines: Machines) -> tuple[Verification, 
     MachineError where they cannot be tried.
     """
     artifacts = read_manifest(asked.output)
-    chosen = choose_artifacts(artifacts, asked.names, output=str(asked.output))
+    chosen = choose_artifacts(artifacts, asked.names, output=str(asked.output), configured=asked.configured)
     used = {name for artifact in chosen for name in artifact.layers}
     needed = [one for one in artifacts if one in chosen or (one.kind == "layer" and one.name in used)]
     parts = {one.part_of for one in chosen} - {None}
     needed += [one for one in artifacts if one.part_of in parts and one not in needed]
-    check_built(needed, asked.output)
+    check_built(needed, asked.output, asked.configured)
     if machines.sandboxes is None:
         raise MachineError("there is nothing to try archives in")
     bench = Bench(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,27 +27,29 @@ class Built:
         return self.output / artifact.file
 
 
-def find_built(output: Path, name: str, *, fat: bool) -> Built:
+def find_built(output: Path, name: str, *, fat: bool, configured: Collection[str]) -> Built:
     """The archives of a function; ``fat`` chooses the fat one where there are two.
+
+    ``configured`` are the functions that have a table, for hints.
 
     Raises UsageError for what was not built, PolicyError for a file that is not what the manifest tells of.
     """
     artifacts = read_manifest(output)
-    function = choose_function(artifacts, name, fat=fat, output=str(output))
-    layers = layers_of(function, artifacts)
+    function = choose_function(artifacts, name, fat=fat, output=str(output), configured=configured)
+    layers = layers_of(function, artifacts, configured)
     runtime = find_runtime(read_runtimes(), function.runtime)
     if runtime is None:
         raise UsageError(f"{function.file} is for {function.runtime}, which Lambda does not have", hint="build again")
-    check_built((function, *layers), output)
+    check_built((function, *layers), output, configured)
     target = Target(runtime=runtime, architecture=function.architecture)
     return Built(output=output, function=function, layers=layers, target=target)
 
 
-def check_built(artifacts: Iterable[Artifact], output: Path) -> None:
+def check_built(artifacts: Iterable[Artifact], output: Path, configured: Collection[str]) -> None:
     """Raises PolicyError for an archive that is gone or is not what the manifest tells of, UsageError for one that
     cannot be read."""
     for artifact in artifacts:
-        path, again = output / artifact.file, f"build it again: {rebuild_command(artifact)}"
+        path, again = output / artifact.file, f"build it again: {rebuild_command(artifact, configured)}"
         try:
             sha256 = file_sha256(path)
         except FileNotFoundError:

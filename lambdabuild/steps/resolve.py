@@ -55,15 +55,17 @@ class Resolver:
     asking: Callable[[], None] = lambda: None
     """Called before uv is asked what the cache does not tell: what it answers may have to be installed."""
 
-    def lock(self) -> None:
-        """``uv lock``: writes uv.lock when it is missing or stale, and nothing otherwise."""
-        self._refuse_untold()
-        done = uv.run(self.binary, uv.lock_command(), cwd=self.project, environ=self.environ)
+    def lock(self, folder: str | None = None) -> None:
+        """``uv lock`` of the project or of the one in a folder of it: writes uv.lock when it is missing or stale, and
+        nothing otherwise."""
+        project = self.project / (folder or "")
+        self._refuse_untold(project)
+        done = uv.run(self.binary, uv.lock_command(), cwd=project, environ=self.environ)
         if done.returncode != 0:
             raise uv.failure("uv lock", done.stderr)
-        for folder in (self.project, *self.project.parents):
-            renew(folder)
-            renew(folder / configfile.LOCK)
+        for place in (project, *project.parents):
+            renew(place)
+            renew(place / configfile.LOCK)
 
     def resolve(self, needs: Needs, target: Target, *, owner: str) -> Resolution:
         """The pins of needs for a target; ``owner`` is whose they are, for messages: ``functions.api``.
@@ -92,16 +94,18 @@ class Resolver:
     def _lock_text(self, needs: Needs, target: Target, owner: str) -> tuple[str, Path]:
         """A pylock.toml, and the folder that its paths are relative to."""
         if isinstance(needs, Locked):
+            base = self.project / (needs.folder or "")
             if not needs.only_groups:
-                self._refuse_untold()
-            return self._exported(uv.export_command(needs)), self.project
+                self._refuse_untold(base)
+            return self._exported(uv.export_command(needs), base), base
         if isinstance(needs, LockFile):
             path = self._existing(needs.file, f"{owner}.pylock")
             return configfile.read_text(path), path.parent
         if isinstance(needs, Script):
             path = self._existing(needs.file, f"{owner}.handler")
             if path.with_name(f"{path.name}.lock").exists():
-                return self._exported(uv.export_script_command(needs.file), script=path), self.project
+                argv = uv.export_script_command(needs.file)
+                return self._exported(argv, self.project, script=path), self.project
             block = configfile.read_script(path)
             lines = sorted(map(str, block.get("dependencies", ())))
             meant = json.dumps({**block, "dependencies": lines}, sort_keys=True, default=str)
@@ -124,31 +128,32 @@ class Resolver:
         inputs = [*meaning.options, "", *meaning.requirements, "", *meaning.constraints]
         return self._compiled(question, inputs), self.project
 
-    def _exported(self, argv: tuple[str, ...], *, script: Path | None = None) -> str:
+    def _exported(self, argv: tuple[str, ...], project: Path, *, script: Path | None = None) -> str:
         """What uv reads out of a lock, kept until the lock or what it is checked against changes."""
-        inputs = lock_inputs(self.project, script)
-        key = None if inputs is None else self._key([*argv, *inputs])
+        inputs = lock_inputs(project, script)
+        key = None if inputs is None else self._key([*argv, *inputs], project)
         known = None if key is None else self.cache.find_text("exports", key)
         if known is not None:
             return known
         self.asking()
-        done = uv.run(self.binary, argv, cwd=self.project, environ=self.environ)
+        done = uv.run(self.binary, argv, cwd=project, environ=self.environ)
         if done.returncode != 0:
-            raise self._lock_error(done.stderr, script) or uv.failure("reading the lock (uv export)", done.stderr)
+            error = self._lock_error(done.stderr, project, script)
+            raise error or uv.failure("reading the lock (uv export)", done.stderr)
         if key is not None and without_userinfo(done.stdout) == done.stdout:
             self.cache.store_text("exports", key, done.stdout)
         return done.stdout
 
-    def _key(self, inputs: Iterable[str]) -> str:
-        """A key for what uv answers to these inputs, here and now."""
+    def _key(self, inputs: Iterable[str], project: Path) -> str:
+        """A key for what uv answers to these inputs of a project, here and now."""
         settings = json.dumps(deciding_without_credentials(self.environ), sort_keys=True)
-        files = settings_inputs(self.project, self.environ)
+        files = settings_inputs(project, self.environ)
         return hashlib.sha256("\0\0".join([*inputs, self.uv_version, settings, *files]).encode()).hexdigest()
 
     def _compiled(self, question: Question, inputs: Sequence[str]) -> str:
         """A resolution of requirements, kept until what they mean changes: ``inputs`` tells that."""
         argv = uv.compile_command("-", question.target)  # wherever the requirements stand
-        key = self._key([f"format {_FORMAT}", str(self.project), *argv, *inputs])
+        key = self._key([f"format {_FORMAT}", str(self.project), *argv, *inputs], self.project)
         known = None if self.upgrade else self.cache.find_text("resolutions", key)
         if known is not None and known.startswith(self._stamp(known)):
             return known
@@ -192,7 +197,7 @@ class Resolver:
 
     def _direct(self, needs: Needs) -> Iterator[str]:
         if isinstance(needs, Locked):
-            yield from configfile.read_direct(self.project, needs)
+            yield from configfile.read_direct(self.project / (needs.folder or ""), needs)
         elif isinstance(needs, Required) and needs.file is not None:
             for path, constrains in _closure(self.project / needs.file):
                 if not constrains:
@@ -205,22 +210,22 @@ class Resolver:
     def _existing(self, file: str, what: str) -> Path:
         path = self.project / file
         if not path.is_file():
-            raise UsageError(f'{what} = "{file}": {path} does not exist', hint="paths are relative to pyproject.toml")
+            raise UsageError(
+                f'{what} = "{file}": {path} does not exist', hint="paths are relative to the project's folder"
+            )
         return path
 
-    def _refuse_untold(self) -> None:
+    def _refuse_untold(self, project: Path) -> None:
         """A lock that is not there could only hold what uv is told of."""
-        if configfile.find_lock(self.project) is None:
-            configfile.refuse_untold_dependencies(self.project)
+        if configfile.find_lock(project) is None:
+            configfile.refuse_untold_dependencies(project)
 
-    def _lock_error(self, stderr: str, script: Path | None) -> PolicyError | None:
-        hint = f"uv lock --project {self.project}   (or add --lock to this command)"
+    def _lock_error(self, stderr: str, project: Path, script: Path | None) -> PolicyError | None:
+        hint = f"uv lock --project {project}   (or add --lock to this command)"
         if "Unable to find lockfile" in stderr:
-            other = next((file for file in ("poetry.lock", "Pipfile.lock") if (self.project / file).is_file()), None)
-            migration = (
-                f"uvx migrate-to-uv   (in {self.project}: it takes {other} over into pyproject.toml and uv.lock)"
-            )
-            return PolicyError(f"{self.project} has no uv.lock", hint=migration if other else hint, code="lock-missing")
+            other = next((file for file in ("poetry.lock", "Pipfile.lock") if (project / file).is_file()), None)
+            migration = f"uvx migrate-to-uv   (in {project}: it takes {other} over into pyproject.toml and uv.lock)"
+            return PolicyError(f"{project} has no uv.lock", hint=migration if other else hint, code="lock-missing")
         if "needs to be updated" in stderr and script is not None:
             return PolicyError(
                 f"{script}.lock is older than what {script.name} asks for",
@@ -229,7 +234,7 @@ class Resolver:
             )
         if "needs to be updated" in stderr:
             return PolicyError(
-                f"{self.project}: uv.lock is older than what pyproject.toml asks for", hint=hint, code="lock-stale"
+                f"{project}: uv.lock is older than what pyproject.toml asks for", hint=hint, code="lock-stale"
             )
         return None
 

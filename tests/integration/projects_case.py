@@ -123,6 +123,7 @@ def _ignored(root: Path):
 
 
 def _has_something_to_lock(folder: Path) -> bool:
-    document = tomli.loads((folder / "pyproject.toml").read_text())
+    pyproject = folder / "pyproject.toml"
+    document = tomli.loads(pyproject.read_text()) if pyproject.is_file() else {}
     workspace = "workspace" in document.get("tool", {}).get("uv", {})
     return workspace or "dependencies" in document.get("project", {})

@@ -275,13 +275,13 @@ REFUSED = [
         why="a file of requirements that is missing",
         tables=f'[tool.lambdabuild.layers.deps]\nrequirements = "requirements/aws.txt"{FUNCTION}',
         error='layers.deps.requirements = "requirements/aws.txt": {project}/requirements/aws.txt does not exist\n'
-        "  hint: paths are relative to pyproject.toml",
+        "  hint: paths are relative to the project's folder",
     ),
     Refused(
         why="a pylock.toml that is missing",
         tables=f'{FUNCTION}pylock = "pylock.toml"',
         error='functions.api.pylock = "pylock.toml": {project}/pylock.toml does not exist\n'
-        "  hint: paths are relative to pyproject.toml",
+        "  hint: paths are relative to the project's folder",
     ),
     Refused(
         why="requirements that go round",
@@ -359,7 +359,7 @@ def test_a_pipfile_without_a_pyproject(lambdabuild: Callable, tmp_path: Path) ->
     (tmp_path / "Pipfile.lock").write_text("{}")
     done = lambdabuild("package", "--project", tmp_path, code=2)
     assert done.stderr == (
-        f"error: --project: no pyproject.toml in {tmp_path}\n"
+        f"error: --project: no pyproject.toml, lambdabuild.toml or requirements.txt in {tmp_path}\n"
         '  hint: write [project] with name = "NAME" and version = "0.1.0" into pyproject.toml, then: '
         f"uvx migrate-to-uv   (in {tmp_path}: it takes Pipfile.lock over into pyproject.toml and uv.lock)\n"
     )

@@ -32,7 +32,7 @@ LEVELS = (
         "uvversion",
     ),
     ("cache", "uv", "zipformat", "configfile", "manifest", "sourcefiles"),
-    ("segmentfile", "claims", "leftovers", "repository", "scratch"),
+    ("functionfolders", "segmentfile", "claims", "leftovers", "repository", "scratch"),
     ("slices", "locks", "ledger", "environment", "elf", "placing"),
     ("model",),
     ("errors",),

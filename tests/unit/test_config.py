@@ -30,6 +30,7 @@ from lambdabuild.model.config import (
 from lambdabuild.model.configdependencies import BOTO3
 from lambdabuild.model.configfunction import SOURCES
 from lambdabuild.model.configlayer import LAYOUTS
+from lambdabuild.model.configmany import DEFAULT_HANDLER, Folders
 from lambdabuild.model.configvalues import find_image_problem
 from lambdabuild.model.target import ARCHITECTURES
 from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
@@ -42,7 +43,18 @@ ARN = "arn:aws:lambda:eu-central-1:123456789012:layer:pandas_3-1:7"
 
 
 def parse(toml: str, *, project: str = '[project]\nname = "shop"\n') -> ProjectConfig:
-    return parse_config(parse_toml(project + toml, origin="test"), pythons=PYTHONS)
+    return parse_config(parse_toml(project + toml, origin="test"), pythons=PYTHONS, list_folders=list_folders)
+
+
+def list_folders(pattern: str, module: str) -> Folders:
+    """What there is for the patterns of these tests."""
+    return {
+        "functions/*": Folders(found=("functions/get-user", "functions/report"), passed=("functions/shared",)),
+        "*/fn": Folders(found=("a/fn", "b/fn")),
+        "odd/*": Folders(found=("odd/my fn", "odd/ok", "odd/\udcff")),
+        "functons/*": Folders(near="functions/*"),
+        "libs/*": Folders(passed=("libs/a", "libs/b", "libs/c", "libs/d")),
+    }.get(pattern, Folders())
 
 
 def problems(toml: str, *, project: str = '[project]\nname = "shop"\n') -> list[str]:
@@ -72,6 +84,13 @@ def function(body: str) -> str:
 
 def handler(text: str) -> str:
     return f"[tool.lambdabuild.functions.api]\nhandler = {text}"
+
+
+def many(body: str, pattern: str = "functions/*") -> str:
+    return f'[tool.lambdabuild.functions."*"]\nfrom = "{pattern}"\n{body}'
+
+
+PASSED = "functions/shared has no app.py, so it is no function"
 
 
 def table(body: str) -> str:
@@ -309,7 +328,7 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
         layer('only-groups = ["a"]\npackage = "b"'),
         with_layer(only_groups=("a",), package="b"),
     ),
-    "a layout": (layer('layout = "python"'), with_layer()),
+    "a layout": (layer('layout = "python"'), with_layer(layout="python")),
     "an external layer": (external(), with_layer(external=ExternalLayer(arn=ARN, unzipped_size=4096))),
     "an external layer of the partition of China": (
         external().replace("arn:aws:", "arn:aws-cn:"),
@@ -334,8 +353,65 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
         handler('"a/b.c"\nsource = "src"\nsources = "reachable"'),
         with_function("a/b.c", source="src", sources="reachable"),
     ),
-    "all of a folder": (handler('"a::b.c"\nsources = "all"'), with_function("b.c", folder="a")),
+    "all of a folder": (handler('"a::b.c"\nsources = "all"'), with_function("b.c", folder="a", sources="all")),
+    "what holds for the whole project": (
+        table('boto3 = "runtime"\nlayout = "site-packages"\nsources = "reachable"\ninclude = ["*.py"]'),
+        default_config(boto3="runtime", layout="site-packages", sources="reachable", include=("*.py",)),
+    ),
     "git's files too": (function("gitignore = false"), with_function(gitignore=False)),
+    "many functions": (
+        many(""),
+        default_config(
+            functions={
+                "get-user": FunctionConfig(name="get-user", handler="app.handler", folder="functions/get-user"),
+                "report": FunctionConfig(name="report", handler="app.handler", folder="functions/report"),
+            },
+            passed=(PASSED,),
+        ),
+    ),
+    "many functions, of which some say more": (
+        lines(
+            many(
+                'handler = "main.run"\ngroups = ["data"]\nextras = ["x"]\nboto3 = "runtime"\nkeep = ["a"]\nlayers = []'
+            ),
+            '[tool.lambdabuild.functions.report]\nrequirements = ["jinja2"]\nkeep = ["b"]',
+            '[tool.lambdabuild.functions.shared]\nhandler = "other.run"',
+            '[tool.lambdabuild.functions.user]\nhandler = "functions/get-user::app.handler"',
+        ),
+        default_config(
+            functions={
+                "report": FunctionConfig(
+                    name="report",
+                    handler="main.run",
+                    folder="functions/report",
+                    requirements=("jinja2",),
+                    boto3="runtime",
+                    keep=("b",),
+                    layers=(),
+                ),
+                "shared": FunctionConfig(
+                    name="shared",
+                    handler="other.run",
+                    folder="functions/shared",
+                    groups=("data",),
+                    extras=("x",),
+                    boto3="runtime",
+                    keep=("a",),
+                    layers=(),
+                ),
+                "user": FunctionConfig(name="user", handler="app.handler", folder="functions/get-user"),
+            },
+        ),
+    ),
+    "a folder of many under another name": (
+        lines(many("", "*/fn"), '[tool.lambdabuild.functions.b]\nhandler = "app.handler"\nfolder = "./b/fn/"'),
+        default_config(
+            functions={
+                "b": FunctionConfig(name="b", handler="app.handler", folder="b/fn"),
+                "fn": FunctionConfig(name="fn", handler="app.handler", folder="a/fn"),
+            }
+        ),
+    ),
     "everything": (FULL, FULL_CONFIG),
 }
 
@@ -365,8 +441,9 @@ BAD: dict[str, tuple[str, list[str]]] = {
         [
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
             'tool.lambdabuild.direct_upload: is now upload, which is "direct" or "s3"',
-            "tool.lambdabuild.zip: unknown key; known keys: architecture, builder, bytecode, dist-info, exclude, "
-            "functions, gitignore, image, keep, layers, output, python, strict, strip-symbols, tests, upload",
+            "tool.lambdabuild.zip: unknown key; known keys: architecture, boto3, builder, bytecode, dist-info, "
+            "exclude, functions, gitignore, image, include, keep, layers, layout, output, python, sources, strict, "
+            "strip-symbols, tests, upload",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
@@ -558,6 +635,46 @@ BAD: dict[str, tuple[str, list[str]]] = {
             "../a.b",
             "a.b.1c",
         )
+    },
+    "many functions, but from where": (
+        '[tool.lambdabuild.functions."*"]\nform = "functions/*"\n[tool.lambdabuild.functions.api]\nkeep = [1]',
+        [
+            'tool.lambdabuild.functions."*".form: unknown key; did you mean "from"?',
+            'tool.lambdabuild.functions."*".from: missing; write from = "functions/*"',
+            "tool.lambdabuild.functions.api.keep[0]: expected a string, found an integer",
+        ],
+    ),
+    "many functions, each mistake once": (
+        lines(
+            many('handler = "app"\nfolder = "a"\nsource = "b"\nsources = "reachable"\ngroups = ["a b"]\npylock = "x"'),
+            '[tool.lambdabuild.functions.api]\nhandler = "app.handler"\nfrom = "functions/*"',
+        ),
+        [
+            'tool.lambdabuild.functions.api.from: is for [tool.lambdabuild.functions."*"], which describes many',
+            'tool.lambdabuild.functions."*".folder: cannot stand beside from, which names the folders',
+            'tool.lambdabuild.functions."*".source: cannot stand beside from, which names the folders',
+            'tool.lambdabuild.functions."*".handler: "app" is not a handler; '
+            'write "package.module.function" or "dir/module.function"',
+            'tool.lambdabuild.functions."*".groups[0]: "a b" is not a name; '
+            "names are ASCII letters and digits, with -, _ and . between them",
+            'tool.lambdabuild.functions."*".pylock: "x" is not a lock of PEP 751, '
+            "which is called pylock.toml or pylock.NAME.toml",
+            'tool.lambdabuild.functions."*".pylock: cannot stand beside groups; dependencies come from one place',
+            'tool.lambdabuild.functions."*".sources: "reachable" is not for a folder, of which all files are packaged',
+        ],
+    ),
+    **{
+        f"many functions from {pattern!r}": (
+            f'[tool.lambdabuild.functions."*"]\nfrom = {quote(pattern)}',
+            [f'tool.lambdabuild.functions."*".from: {problem}'],
+        )
+        for pattern, problem in {
+            "": "is empty; expected a path inside the project",
+            "/functions/*": '"/functions/*" is absolute; expected a path inside the project',
+            "../*": '"../*" leaves the project; expected a path inside it',
+            "functions/**": '"functions/**" has ** in it; a * stands for one folder, as in "services/*/functions/*"',
+            "functions/*.py": '"functions/*.py" names files; each function is a folder, as in "functions/*"',
+        }.items()
     },
     "handlers with spaces": (
         lines(
@@ -851,6 +968,49 @@ BAD: dict[str, tuple[str, list[str]]] = {
 
 # What one key says of another, and what pathspec says of a pattern, is not in the schema.
 NOT_IN_SCHEMA: dict[str, tuple[str, list[str]]] = {
+    "a pattern that names nothing, almost": (
+        many("", "functons/*"),
+        ['tool.lambdabuild.functions."*".from: "functons/*" names no folder; did you mean "functions/*"?'],
+    ),
+    "a pattern that names nothing": (
+        many("", "zzz/*"),
+        ['tool.lambdabuild.functions."*".from: "zzz/*" names no folder with a handler\'s module in it'],
+    ),
+    "a pattern that names other folders": (
+        many("", "libs/*"),
+        [
+            'tool.lambdabuild.functions."*".from: "libs/*" names no folder with the handler\'s module; '
+            "these have others: libs/a, libs/b, libs/c, …"
+        ],
+    ),
+    "two folders of one name": (
+        many("", "*/fn"),
+        [
+            'tool.lambdabuild.functions."*".from: "a/fn" and "b/fn" would both be "fn"; '
+            'give it a table with a name of its own and folder = "b/fn"'
+        ],
+    ),
+    "a folder with a name that no function has": (
+        many("", "odd/*"),
+        [
+            'tool.lambdabuild.functions."*".from: "odd/my fn": "my fn" cannot be the name of a file; names are ASCII '
+            "letters, digits, ., _ and -, and begin with a letter or digit; "
+            'give it a table with a name of its own and folder = "odd/my fn"',
+            'tool.lambdabuild.functions."*".from: "odd/\udcff": "\udcff" cannot be the name of a file; names are ASCII '
+            "letters, digits, ., _ and -, and begin with a letter or digit; rename it",
+        ],
+    ),
+    "a folder with the name of another function": (
+        lines(many(""), '[tool.lambdabuild.functions.report]\nhandler = "jobs/report::app.handler"'),
+        [
+            'tool.lambdabuild.functions."*".from: "functions/report" would be "report", which has a folder of its own; '
+            'give it a table with a name of its own and folder = "functions/report"'
+        ],
+    ),
+    "many functions that share a name with a layer": (
+        lines("[tool.lambdabuild.layers.report]", many("")),
+        ['tool.lambdabuild.functions.report: report.zip would also be the archive of layer "report"; rename one'],
+    ),
     "a handler that is too long for Lambda": (
         handler(f'"{"a" * 127}.b"'),
         ["tool.lambdabuild.functions.api.handler: has 129 characters; a handler has at most 128 on Lambda"],
@@ -1005,7 +1165,6 @@ def test_layers_and_functions_are_read_only() -> None:
 @pytest.mark.parametrize(
     ("project", "expected"),
     [
-        ("", ["project: missing; lambdabuild needs a [project] table with a name"]),
         ("project = 1\n", ["project: expected a table, found an integer"]),
         ("[project]\n", ["project.name: missing; a [project] table needs a name"]),
         ("[project]\nname = 1\n", ["project.name: expected a string, found an integer"]),
@@ -1037,7 +1196,6 @@ def test_all_problems_are_one_message_with_the_path_on_each_line() -> None:
         parse_config(document, pythons=("3.13", "3.14"), path="shop/pyproject.toml")
     assert caught.value.exit_code == 2
     assert str(caught.value) == lines(
-        "shop/pyproject.toml: project: missing; lambdabuild needs a [project] table with a name",
         'shop/pyproject.toml: tool.lambdabuild.python: "2.7" is not a Lambda runtime; expected one of "3.13", "3.14"',
         'shop/pyproject.toml: tool.lambdabuild.functions."a.b".handlr: unknown key; did you mean "handler"?',
         'shop/pyproject.toml: tool.lambdabuild.functions."a.b".handler: missing; '
@@ -1078,6 +1236,8 @@ def test_schema_is_a_schema_and_knows_the_same_keys() -> None:
     assert set(SCHEMA["properties"]) == set(PROJECT_KEYS)
     assert set(SCHEMA["definitions"]["layer"]["properties"]) == set(LAYER_KEYS)
     assert set(SCHEMA["definitions"]["function"]["properties"]) == set(FUNCTION_KEYS)
+    many = {"from", *FUNCTION_KEYS} - {"folder", "source"}
+    assert set(SCHEMA["definitions"]["functions"]["properties"]) == many
 
 
 def test_schema_knows_the_runtimes_and_the_defaults() -> None:
@@ -1099,14 +1259,15 @@ def test_schema_knows_the_runtimes_and_the_defaults() -> None:
         "bytecode": config.transforms.bytecode,
         "strict": config.strict,
         "gitignore": config.gitignore,
+        "sources": config.sources,
+        "layout": config.layout,
     }
 
 
 def test_schema_knows_the_choices_and_their_defaults() -> None:
-    layer, function = SCHEMA["definitions"]["layer"]["properties"], SCHEMA["definitions"]["function"]["properties"]
-    assert (layer["layout"]["enum"], layer["layout"]["default"]) == ([*LAYOUTS], LayerConfig(name="x").layout)
-    assert function["sources"]["enum"] == [*SOURCES]
-    assert function["sources"]["default"] == FunctionConfig(name="x", handler="a.b").sources
+    assert SCHEMA["definitions"]["layout"]["enum"] == [*LAYOUTS]
+    assert SCHEMA["definitions"]["sources"]["enum"] == [*SOURCES]
+    assert SCHEMA["definitions"]["functions"]["properties"]["handler"]["default"] == DEFAULT_HANDLER
     assert SCHEMA["definitions"]["boto3"]["enum"] == [*BOTO3]
     assert SCHEMA["definitions"]["mode"]["enum"] == [*MODES]
     assert SCHEMA["properties"]["bytecode"]["enum"] == [*BYTECODE]

@@ -13,7 +13,7 @@ from lambdabuild.configfile import (
     check_project,
     find_project,
     find_untold_dependencies,
-    has_no_dependencies,
+    has_dependencies,
     is_in_project,
     parse_toml,
     read_config,
@@ -27,6 +27,7 @@ from lambdabuild.configfile import (
 )
 from lambdabuild.environment import environment
 from lambdabuild.errors import ConfigError, UsageError
+from lambdabuild.model.config import PROJECT_KEYS, ProjectConfig
 from lambdabuild.model.needs import Locked
 
 
@@ -154,9 +155,38 @@ def test_find_project_finds_none() -> None:
     with pytest.raises(UsageError) as caught:
         find_project(start)
     assert str(caught.value) == (
-        f"no pyproject.toml in {start} or any directory above it\n"
-        "  hint: `uv init` makes one; --project DIR names the project's directory"
+        f"no pyproject.toml or lambdabuild.toml in {start} or any directory above it, and no requirements.txt in it\n"
+        "  hint: `uv init` makes a project, and --project DIR names its directory"
     )
+    assert find_project(start, bare=True) == start
+
+
+@pytest.mark.parametrize(
+    ("above", "here", "expected"),
+    [
+        ({"lambdabuild.toml": ""}, (), "above"),
+        ({"lambdabuild.toml": ""}, ("requirements.txt",), "above"),
+        ({"lambdabuild.toml": ""}, ("pyproject.toml",), "here"),
+        ({"pyproject.toml": "[project]\nname = 'shop'"}, ("requirements.txt",), "above"),
+        ({"pyproject.toml": "[project]\nname = 'shop'"}, ("lambdabuild.toml",), "here"),
+        ({"pyproject.toml": "[tool.lambdabuild]"}, ("requirements.txt",), "above"),
+        ({"pyproject.toml": "[tool.ruff]"}, ("requirements.txt",), "here"),
+        ({"pyproject.toml": "tool = 1"}, ("requirements.txt",), "here"),
+        ({"pyproject.toml": "[tool.ruff]"}, (), "above"),
+        ({"requirements.txt": ""}, ("requirements.txt",), "here"),
+    ],
+)
+def test_which_folder_is_the_project(
+    tmp_path: Path, above: dict[str, str], here: tuple[str, ...], expected: str
+) -> None:
+    for name, text in above.items():
+        write(tmp_path / name, text)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for name in here:
+        write(folder / name, "")
+    assert find_project(folder) == (folder if expected == "here" else tmp_path)
+    assert is_in_project(folder)
 
 
 def test_is_in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +196,8 @@ def test_is_in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_in_project(tmp_path / "shop")
     assert is_in_project(tmp_path / "shop" / "src" / "gone")
     assert not is_in_project(tmp_path / "other")
+    write(tmp_path / "other" / "requirements.txt", "")
+    assert is_in_project(tmp_path / "other")
     monkeypatch.chdir(tmp_path / "shop" / "src")
     assert is_in_project(Path())
 
@@ -173,6 +205,10 @@ def test_is_in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_check_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "shop/pyproject.toml", "")
     assert check_project(tmp_path / "shop") == tmp_path / "shop"
+    write(tmp_path / "a" / "requirements.txt", "")
+    write(tmp_path / "b" / "lambdabuild.toml", "")
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        assert check_project(folder) == folder
     monkeypatch.chdir(tmp_path)
     assert check_project(Path("shop")) == Path.cwd() / "shop"
 
@@ -184,8 +220,10 @@ def test_check_project_does_not_search_upward(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         check_project(directory)
     assert str(caught.value) == (
-        f"--project: no pyproject.toml in {directory}\n  hint: `uv init {directory}` makes one"
+        f"--project: no pyproject.toml, lambdabuild.toml or requirements.txt in {directory}\n"
+        f"  hint: `uv init {directory}` makes one"
     )
+    assert check_project(directory, bare=True) == directory
 
 
 def test_check_project_of_what_is_no_directory(tmp_path: Path) -> None:
@@ -193,12 +231,17 @@ def test_check_project_of_what_is_no_directory(tmp_path: Path) -> None:
     other = write(tmp_path / "other.toml", "")
     for path, expected in (
         (tmp_path / "absent", f"--project: {tmp_path / 'absent'} does not exist"),
+        (
+            write(tmp_path / "lambdabuild.toml", ""),
+            f"--project: {tmp_path / 'lambdabuild.toml'} is not a directory\n  hint: --project {tmp_path}",
+        ),
         (file, f"--project: {file} is not a directory\n  hint: --project {tmp_path}"),
         (other, f"--project: {other} is not a directory"),
     ):
-        with pytest.raises(UsageError) as caught:
-            check_project(path)
-        assert str(caught.value) == expected
+        for bare in (False, True):
+            with pytest.raises(UsageError) as caught:
+                check_project(path, bare=bare)
+            assert str(caught.value) == expected
 
 
 def test_a_directory_that_may_not_be_looked_into_holds_no_project(
@@ -233,6 +276,45 @@ def test_problems_of_the_configuration_name_the_file(tmp_path: Path) -> None:
     )
 
 
+def test_a_configuration_in_a_file_of_its_own(tmp_path: Path) -> None:
+    own = write(tmp_path / "lambdabuild.toml", 'python = "3.12"\n[functions.api]\nhandler = "app.handler"\n')
+    config = read_config(tmp_path)
+    assert (config.name, config.own_file, config.python, [*config.functions]) == ("", True, "3.12", ["api"])
+    write(tmp_path / "pyproject.toml", '[project]\nname = "shop"\nrequires-python = ">=3.12"\n[tool.ruff]\n')
+    config = read_config(tmp_path)
+    assert (config.name, config.requires_python, config.python) == ("shop", ">=3.12", "3.12")
+    pyproject = write(tmp_path / "pyproject.toml", "[tool.lambdabuild]\n")
+    with pytest.raises(UsageError) as caught:
+        read_config(tmp_path)
+    assert str(caught.value) == (
+        f"{own} cannot stand beside [tool.lambdabuild] in {pyproject}\n  hint: keep one of the two, with all there is"
+    )
+
+
+def test_problems_in_a_file_of_its_own(tmp_path: Path) -> None:
+    pyproject = write(tmp_path / "pyproject.toml", "[project]\nname = 1\n")
+    own = write(
+        tmp_path / "lambdabuild.toml",
+        'pyton = "3.12"\n[functions.api]\nhandlr = "x"\n[tool.lambdabuild]\npython = "3.12"\n[project]\n',
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path)
+    assert caught.value.problems == (
+        f"{pyproject}: project.name: expected a string, found an integer",
+        f"{own}: tool: the keys of [tool.lambdabuild] stand at the top of this file; leave the header out",
+        f'{own}: pyton: unknown key; did you mean "python"?',
+        f"{own}: project: unknown key; known keys: {', '.join(sorted(PROJECT_KEYS))}",
+        f'{own}: functions.api.handlr: unknown key; did you mean "handler"?',
+        f'{own}: functions.api.handler: missing; write handler = "package.module.function"',
+    )
+
+
+def test_no_configuration_at_all(tmp_path: Path) -> None:
+    assert read_config(tmp_path) == ProjectConfig()
+    write(tmp_path / "pyproject.toml", "[tool.ruff]\n")
+    assert read_config(tmp_path) == ProjectConfig()
+
+
 # Files of other tools
 
 
@@ -265,11 +347,10 @@ def test_a_project_of_another_tool_is_told_the_way(tmp_path: Path, file: str) ->
     ):
         write(tmp_path / "pyproject.toml", text)
         with pytest.raises(UsageError) as caught:
-            read_config(tmp_path)
+            refuse_untold_dependencies(tmp_path)
         assert str(caught.value) == f"{untold(tmp_path, file)}\n  hint: {hint}"
     write(tmp_path / "pyproject.toml", "[project]\nname = 'shop'\n")
     assert read_config(tmp_path).name == "shop"
-    assert not has_no_dependencies(tmp_path)
 
 
 SETUPTOOLS = '[build-system] with requires = ["setuptools"] and build-backend = "setuptools.build_meta"'
@@ -348,20 +429,27 @@ def test_dependencies_that_are_told_or_that_are_none(tmp_path: Path, project: st
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", True),
-        ("[project]\nname = 'shop'", True),
-        ("[project]\ndependencies = []", True),
-        ("[project]\noptional-dependencies.fast = ['orjson']", True),
-        ("[project]\ndependencies = ['six']", False),
-        ("[project]\ndynamic = ['version']", True),
-        ("[project]\ndynamic = ['version', 'dependencies']", False),
+        ("", False),
+        ("project = 1", False),
+        ("[project]\nname = 'shop'", False),
+        ("[project]\ndependencies = []", False),
+        ("[project]\noptional-dependencies.fast = ['orjson']", False),
+        ("[project]\ndependencies = ['six']", True),
+        ("[project]\ndynamic = ['version']", False),
+        ("[project]\ndynamic = ['version', 'dependencies']", True),
     ],
 )
-def test_has_no_dependencies(tmp_path: Path, text: str, expected: bool) -> None:
+def test_has_dependencies(tmp_path: Path, text: str, expected: bool) -> None:
     write(tmp_path / "member" / "pyproject.toml", text)
-    assert has_no_dependencies(tmp_path / "member") is expected
+    assert has_dependencies(tmp_path / "member") is expected
     write(tmp_path / "uv.lock", "")
-    assert not has_no_dependencies(tmp_path / "member")
+    assert has_dependencies(tmp_path / "member") is expected
+    write(tmp_path / "member" / "uv.lock", "")
+    assert has_dependencies(tmp_path / "member")
+
+
+def test_a_folder_without_a_project_has_dependencies(tmp_path: Path) -> None:
+    assert not has_dependencies(tmp_path)
 
 
 def test_what_a_project_requires(tmp_path: Path) -> None:

@@ -64,8 +64,7 @@ class Works:
         project = self.shop.project
         config = read_config(project)
         targets = Targets(runtimes=RUNTIMES, requires_python=config.requires_python, default=target())
-        if plan is not plan_layers:
-            plan = partial(plan, found=find_needs(project, config.functions.values()))
+        plan = partial(plan, found=find_needs(project, config.functions.values()))
         plain = Order(
             project=project,
             config=config,
@@ -265,7 +264,8 @@ def test_each_target_is_installed_for(works: Works) -> None:
 def test_a_runtime_that_is_no_longer_patched_is_told_once(works: Works) -> None:
     works.configure(f'{API}[[functions.web]]\nhandler = "api.handler"\n')
     assert messages(works.slim(today=LATE)) == [
-        "warning: python3.13 is deprecated since 2029-06-30: AWS patches it no more"
+        "warning: python3.13 is deprecated since 2029-06-30: AWS patches it no more, creates no function with it from "
+        "2029-07-31 on and updates none from 2029-08-31 on"
     ]
 
 
@@ -458,7 +458,7 @@ def test_requirements_are_named_by_their_key(works: Works) -> None:
         works.slim()
     assert str(caught.value) == (
         f'functions.api.requirements = "gone.txt": {works.shop.project / "gone.txt"} does not exist\n'
-        "  hint: paths are relative to pyproject.toml"
+        "  hint: paths are relative to the project's folder"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.config import ExternalLayer, FunctionConfig, LayerConfig, ProjectConfig
-from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
+from lambdabuild.model.needs import NOTHING, Found, Locked, LockFile, Needs, Required, Script
 from lambdabuild.model.plan import ExternalPlan, Plan
 from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.runtimes import Targets
@@ -68,11 +68,11 @@ API = function_plan(
 
 
 def slim(config: ProjectConfig, *names: str, **found: Needs) -> Plan:
-    return plan_slim(config, TARGETS, names, found)
+    return plan_slim(config, TARGETS, names, Found(functions=found))
 
 
 def fat(config: ProjectConfig, *names: str, **found: Needs) -> Plan:
-    return plan_fat(config, TARGETS, names, found)
+    return plan_fat(config, TARGETS, names, Found(functions=found))
 
 
 def files(plan: Plan) -> tuple[list[str], list[str]]:
@@ -83,13 +83,13 @@ def files(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def test_the_layer_of_a_project_that_configures_none() -> None:
-    assert plan_layers(PLAIN, TARGETS, ()) == Plan(layers=(layer_plan(),), functions=())
+    assert plan_layers(PLAIN, TARGETS, (), Found()) == Plan(layers=(layer_plan(),), functions=())
 
 
 def test_layers() -> None:
-    assert plan_layers(SHOP, TARGETS, ()).layers == (PANDAS, COMMON)
-    assert plan_layers(SHOP, TARGETS, ("common",)).layers == (COMMON,)
-    assert plan_layers(SHOP, TARGETS, ("common", "pandas", "common")).layers == (PANDAS, COMMON)
+    assert plan_layers(SHOP, TARGETS, (), Found()).layers == (PANDAS, COMMON)
+    assert plan_layers(SHOP, TARGETS, ("common",), Found()).layers == (COMMON,)
+    assert plan_layers(SHOP, TARGETS, ("common", "pandas", "common"), Found()).layers == (PANDAS, COMMON)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_layers() -> None:
     ],
 )
 def test_where_the_dependencies_of_a_layer_come_from(config: LayerConfig, needs: Needs) -> None:
-    (layer,) = plan_layers(configured(layers=(config,)), TARGETS, ()).layers
+    (layer,) = plan_layers(configured(layers=(config,)), TARGETS, (), Found()).layers
     assert layer.needs == needs
 
 
 def test_what_else_a_layer_says() -> None:
     config = LayerConfig(name="a", layout="site-packages", python="3.12", architecture="arm64", boto3="runtime")
-    (layer,) = plan_layers(configured(layers=(config,)), TARGETS, ()).layers
+    (layer,) = plan_layers(configured(layers=(config,)), TARGETS, (), Found()).layers
     assert layer.target == target("3.12", "arm64")
     assert layer.root == "python/lib/python3.12/site-packages/"
     assert layer.sdk == "runtime"
@@ -133,19 +133,19 @@ def test_functions_whose_code_a_layer_serves(
     layers: tuple[LayerConfig, ...], function: FunctionConfig, uses: bool
 ) -> None:
     config = configured(layers=layers, functions=(function,))
-    (layer,) = plan_layers(config, TARGETS, ()).layers
+    (layer,) = plan_layers(config, TARGETS, (), Found()).layers
     assert [user.owner for user in layer.users] == (["functions.api"] if uses else [])
 
 
 def test_external_layers_are_not_built() -> None:
     external = LayerConfig(name="shared", external=ExternalLayer(arn=ARN, unzipped_size=5))
     config = configured(layers=(external, LayerConfig(name="mine")))
-    assert [layer.name for layer in plan_layers(config, TARGETS, ()).layers] == ["mine"]
+    assert [layer.name for layer in plan_layers(config, TARGETS, (), Found()).layers] == ["mine"]
     with pytest.raises(UsageError) as caught:
-        plan_layers(config, TARGETS, ("shared",))
+        plan_layers(config, TARGETS, ("shared",), Found())
     assert str(caught.value) == f'the layer "shared" is {ARN}, which is published and not built here'
     with pytest.raises(UsageError) as caught:
-        plan_layers(configured(layers=(external,)), TARGETS, ())
+        plan_layers(configured(layers=(external,)), TARGETS, (), Found())
     assert str(caught.value) == "there is no layer to build: all that are configured are published already"
 
 
@@ -302,14 +302,66 @@ def test_no_function_is_configured(plan: Callable[..., Plan]) -> None:
     assert str(caught.value) == (
         "no function is configured\n"
         "  hint: name one on the command line: lambdabuild package --handler package.module.function\n"
-        "        or in pyproject.toml: [tool.lambdabuild.functions.NAME] with handler = "
+        "        or write [tool.lambdabuild.functions.NAME] in pyproject.toml with handler = "
         '"package.module.function"'
     )
 
 
+def test_hints_name_the_file_that_holds_the_configuration() -> None:
+    own = replace(PLAIN, own_file=True)
+    with pytest.raises(UsageError, match=r"or write \[functions\.NAME\] in lambdabuild\.toml with handler"):
+        slim(own)
+    with pytest.raises(UsageError, match=r"see \[layers\] in lambdabuild\.toml"):
+        plan_layers(own, TARGETS, ("zzz",), Found())
+
+
+# What the project's files tell
+
+REQUIREMENTS = Required(file="requirements.txt")
+
+
+def test_what_a_project_without_a_lock_has_for_its_layers() -> None:
+    found = Found(project=REQUIREMENTS)
+    assert plan_layers(PLAIN, TARGETS, (), found).layers[0].needs == REQUIREMENTS
+    deps = configured(layers=(LayerConfig(name="deps"), LayerConfig(name="code", code=("a",))))
+    assert [layer.needs for layer in plan_layers(deps, TARGETS, (), found).layers] == [REQUIREMENTS, NOTHING]
+
+
+def test_what_nothing_tells_of() -> None:
+    nothing = Found(functions={"api": NOTHING}, project=None)
+    api = configured(functions=(FunctionConfig(name="api", handler="app.handler"),))
+    assert plan_slim(api, TARGETS, (), nothing).layers == ()
+    with pytest.raises(UsageError) as caught:
+        plan_layers(PLAIN, TARGETS, (), nothing)
+    assert str(caught.value) == (
+        "nothing tells what the layer needs: there is no [project] in pyproject.toml and no requirements.txt\n"
+        '  hint: write requirements.txt, or requirements = ["NAME", …] below '
+        "[tool.lambdabuild.layers.NAME] in pyproject.toml"
+    )
+    deps = configured(layers=(LayerConfig(name="deps"),), functions=tuple(api.functions.values()))
+    for plan in (lambda: plan_layers(deps, TARGETS, (), nothing), lambda: plan_fat(deps, TARGETS, (), nothing)):
+        with pytest.raises(UsageError, match=r"^nothing tells what layers\.deps needs: "):
+            plan()
+
+
+def test_the_default_layer_is_not_for_a_function_of_another_project() -> None:
+    api = configured(functions=(FunctionConfig(name="api", handler="app.handler"),))
+    own = Found(functions={"api": Locked(folder="functions/api")})
+    assert plan_slim(api, TARGETS, (), own).functions[0].attached == ()
+    assert plan_slim(api, TARGETS, (), Found()).functions[0].attached != ()
+
+
+def test_a_file_that_is_not_used_is_told_of_where_the_configuration_does_not_say() -> None:
+    found = Found(unused={"api": "requirements.txt is not used"})
+    api = FunctionConfig(name="api", handler="app.handler")
+    assert plan_slim(configured(functions=(api,)), TARGETS, (), found).functions[0].unused is not None
+    told = configured(functions=(replace(api, groups=("data",)),))
+    assert plan_slim(told, TARGETS, (), found).functions[0].unused is None
+
+
 def test_names_that_are_not_configured() -> None:
     with pytest.raises(UsageError) as caught:
-        plan_layers(SHOP, TARGETS, ("comon", "zzz", "pandas"))
+        plan_layers(SHOP, TARGETS, ("comon", "zzz", "pandas"), Found())
     assert str(caught.value) == (
         'no layer "comon" is configured; did you mean "common"?\n'
         'no layer "zzz" is configured; the layers are pandas, common\n'

@@ -448,7 +448,7 @@ def test_files_that_are_missing(project: Path, environ: dict[str, str]) -> None:
             resolve(resolver(project, environ), needs, target())
         assert str(caught.value) == (
             f'functions.api.{key} = "gone.txt": {project}/gone.txt does not exist\n'
-            "  hint: paths are relative to pyproject.toml"
+            "  hint: paths are relative to the project's folder"
         )
 
 
