@@ -184,6 +184,27 @@ class Cache:
             finally:
                 new.unlink(missing_ok=True)
 
+    def keep_log(self, name: str, text: str) -> Path | None:
+        """Keep what a program said under a name, for a person to read, and tell where; None where that cannot be."""
+        with suppress(OSError):
+            self.logs.mkdir(parents=True, exist_ok=True)
+            log = self.logs / f"{name}.log"
+            log.write_text(text, encoding="utf-8", errors="replace")
+            return log
+        import tempfile
+
+        with suppress(OSError):
+            file, path = tempfile.mkstemp(prefix=f"lambdabuild-{name}-", suffix=".log")
+            os.close(file)
+            Path(path).write_text(text, encoding="utf-8", errors="replace")
+            return Path(path)
+        return None
+
+    @property
+    def logs(self) -> Path:
+        """What programs said that failed."""
+        return self.root / "logs"
+
     @property
     def usage_lock(self) -> Path:
         """Shared by builds that use entries, held alone by what removes them."""

@@ -69,12 +69,14 @@ def clear(cache: Cache, *, waiting: Callable[[], None]) -> Usage:
     failed: list[OSError] = []
     with _alone(cache, waiting):
         files = list(_files(cache))
-        for layout in _layouts(cache):
+        for folder in (*_layouts(cache), cache.logs):
             try:
-                shutil.rmtree(layout)
+                shutil.rmtree(folder)
+            except FileNotFoundError:
+                pass
             except OSError as error:
                 failed.append(error)
-                shutil.rmtree(layout, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
     _check(failed)
     return _usage(files)
 

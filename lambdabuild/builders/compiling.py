@@ -12,12 +12,11 @@ from lambdabuild.builders.base import ReadTree, room_folder
 from lambdabuild.builders.container import TREE, WORK, running
 from lambdabuild.builders.download import fetch
 from lambdabuild.builders.engine import Engine, python_of
+from lambdabuild.builders.failures import KeepLog, build_failure
 from lambdabuild.builders.handover import Handover
-from lambdabuild.builders.images import last_lines
 from lambdabuild.builders.secrets import tls_context
 from lambdabuild.builders.tar import read_installed
 from lambdabuild.builders.trees import TreeFile, build_environment, build_input, folder_entries
-from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.forwarding import forwarded_without_credentials
 from lambdabuild.model.requirements import Pin
@@ -34,6 +33,7 @@ def sources_built(
     handover: Handover,
     environ: Mapping[str, str],
     output: Path | None,
+    keep_log: KeepLog,
     listen: Listener,
 ) -> Iterator[ReadTree]:
     """Build distributions, by room, in a container of the builder image, which sees no credentials and is lent nothing:
@@ -54,7 +54,7 @@ def sources_built(
             ran = inside.run(argv, also=build_environment(pin), doing=f"building {pin}")
             container.check_memory(doing=f"building {pin}")
             if ran.returncode != 0:
-                raise _build_failure(pin, ran.stderr)
+                raise build_failure(pin, ran.stderr, keep_log=keep_log, place=" in the builder image")
         yield lambda rooms: read_installed(container.get(TREE), rooms=rooms)
 
 
@@ -63,12 +63,3 @@ def _with_folders(files: Iterable[TreeFile]) -> list[TreeFile]:
     files = list(files)
     above = {parent.as_posix() for path, _, _ in files for parent in PurePosixPath(path).parents if parent.name}
     return [*folder_entries(*sorted(above)), *files]
-
-
-def _build_failure(pin: Pin, stderr: str) -> BuildError:
-    if pin.no_wheel is None:
-        return BuildError(f"building {pin} failed:\n{last_lines(stderr)}", hint="mend its build, or leave it out")
-    return BuildError(
-        f"{pin.no_wheel}; building it in the builder image failed:\n{last_lines(stderr)}",
-        hint=f"choose a version of {pin.name} that has a wheel for the target, or leave it out",
-    )

@@ -19,11 +19,13 @@ from lambdabuild.builders.base import (
 from lambdabuild.builders.compiling import sources_built
 from lambdabuild.builders.container import engine_errors
 from lambdabuild.builders.engine import Engine
+from lambdabuild.builders.failures import KeepLog, no_log
 from lambdabuild.builders.handover import Handover
 from lambdabuild.builders.images import ensure_builder_image
 from lambdabuild.builders.installing import wheels_installed
 from lambdabuild.builders.libraries import list_libraries
 from lambdabuild.builders.ownership import remove_orphans, remove_own
+from lambdabuild.builders.recipe import recipe_digest
 from lambdabuild.builders.transforms import program_digest
 from lambdabuild.builders.workshop import transformed
 from lambdabuild.errors import MachineError
@@ -50,6 +52,7 @@ class DockerBuilder:
         scratch: Callable[[], AbstractContextManager[Path]],
         credentials: Callable[[], Credentials] = Credentials,
         output: Path | None = None,
+        keep_log: KeepLog = no_log,
     ) -> None:
         """``recipe`` holds the builder image's files; ``scratch`` makes temporary folders; in ``output`` is what builds
         made, which is not part of any source tree."""
@@ -57,6 +60,7 @@ class DockerBuilder:
         self._engine = engine
         self._environ = environ
         self._recipe = recipe
+        self._keep_log = keep_log
         self._scratch = scratch
         self._handover = Handover(engine=engine, uv=uv, uv_version=uv_version, environ=environ, credentials=credentials)
 
@@ -112,6 +116,7 @@ class DockerBuilder:
             handover=self._handover,
             environ=self._environ,
             output=self._output,
+            keep_log=self._keep_log,
             listen=listen,
         )
 
@@ -126,10 +131,10 @@ class DockerBuilder:
     def transformer(self, kind: Kind, target: Target, *, listen: Listener) -> str:
         if kind == "compile":
             # Bytecode has no architecture, so the engine's own makes it, without emulation.
-            image = self._engine.describe(self._engine.native(target), listen).digest
-        else:
-            image = self._image_with_binutils(target, listen)
-        return f"{program_digest(kind)} in {image}"
+            return f"{program_digest(kind)} in {self._engine.describe(self._engine.native(target), listen).digest}"
+        self._image_with_binutils(target, listen)
+        made = f"{self._engine.describe(target, listen).digest} with {recipe_digest(self._recipe)}"
+        return f"{program_digest(kind)} in {made}"
 
     @contextmanager
     def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from lambdabuild.builders.container import WORK, Container
 from lambdabuild.builders.engine import ARCHITECTURES, Engine
 from lambdabuild.builders.execution import Ran
-from lambdabuild.builders.images import last_lines
+from lambdabuild.builders.failures import last_lines
 from lambdabuild.builders.secrets import read_client_certificate, read_trusted
 from lambdabuild.builders.trees import TreeFile
 from lambdabuild.errors import MachineError

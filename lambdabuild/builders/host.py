@@ -28,6 +28,7 @@ from lambdabuild.builders.base import (
     room_folder,
     room_pylock,
 )
+from lambdabuild.builders.failures import KeepLog, build_failure, no_log
 from lambdabuild.builders.interpreter import find_interpreter, run_python
 from lambdabuild.builders.transforms import DOING, RESULTS, Workplace, program_digest
 from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
@@ -56,9 +57,11 @@ class HostBuilder:
         scratch: Callable[[], AbstractContextManager[Path]],
         credentials: Callable[[], Credentials] = Credentials,
         output: Path | None = None,
+        keep_log: KeepLog = no_log,
     ) -> None:
         """``output`` is where builds put what they make: no part of any source tree."""
         self._output = output
+        self._keep_log = keep_log
         self._read_credentials = credentials
         self._uv = uv
         self._environ = environ
@@ -148,7 +151,8 @@ class HostBuilder:
         if done.returncode != 0:
             if _NOT_PORTABLE in done.stderr:
                 raise _binary(pin, "a wheel of its own Python", target)
-            raise uv.failure(f"building {pin}", done.stderr)
+            failure = uv.failure(f"building {pin}", done.stderr)
+            raise build_failure(pin, done.stderr, keep_log=self._keep_log) if type(failure) is BuildError else failure
         _refuse_binaries(scratch / room_folder(room), pin, target)
 
 

@@ -12,6 +12,7 @@ import docker
 import docker.errors
 
 from lambdabuild.builders.container import engine_errors
+from lambdabuild.builders.failures import last_lines
 from lambdabuild.builders.ownership import LABEL
 from lambdabuild.builders.tar import write_tar
 from lambdabuild.errors import Code, LambdaBuildError, MachineError, UsageError
@@ -143,11 +144,6 @@ def image_digest(image: DockerImage) -> str:
     """The registry's digest of an image, or for one that no registry knows its id."""
     digests = sorted(image.attrs.get("RepoDigests") or [])
     return str(digests[0].partition("@")[2] if digests else image.id)
-
-
-def last_lines(text: str, most: int = 40) -> str:
-    """The end of a program's output, indented, for a message."""
-    return "\n".join(f"  {line}" for line in text.strip().splitlines()[-most:])
 
 
 def _repository_and_tag(reference: str) -> tuple[str, str | None]:

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from lambdabuild.builders.container import running
 from lambdabuild.builders.engine import Engine, python_of
-from lambdabuild.builders.images import last_lines
+from lambdabuild.builders.failures import last_lines
 from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target

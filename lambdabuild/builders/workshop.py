@@ -11,7 +11,7 @@ import docker
 from lambdabuild.builders.base import Outcome, Transformation
 from lambdabuild.builders.container import WORK, running
 from lambdabuild.builders.engine import python_of
-from lambdabuild.builders.images import last_lines
+from lambdabuild.builders.failures import last_lines
 from lambdabuild.builders.tar import read_installed
 from lambdabuild.builders.transforms import DOING, ENVIRONMENT, RESULTS, Workplace
 from lambdabuild.errors import BuildError

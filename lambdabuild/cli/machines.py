@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,7 +188,7 @@ def _machines(
         binary,
         version,
         environ,
-        scratch=cache.scratch,
+        cache=cache,
         credentials=credentials,
         output=output,
     )
@@ -264,7 +262,14 @@ def _host_builder(
 ) -> Builder:
     from lambdabuild.builders.host import HostBuilder  # with all that fetches and builds: where nothing is new, unused
 
-    return HostBuilder(uv=binary, environ=environ, scratch=cache.scratch, credentials=credentials, output=output)
+    return HostBuilder(
+        uv=binary,
+        environ=environ,
+        scratch=cache.scratch,
+        keep_log=cache.keep_log,
+        credentials=credentials,
+        output=output,
+    )
 
 
 def _docker_builder(
@@ -273,24 +278,21 @@ def _docker_builder(
     version: str,
     environ: Mapping[str, str],
     *,
-    scratch: Callable[[], AbstractContextManager[Path]],
+    cache: Cache,
     credentials: Callable[[], Credentials],
     output: Path,
 ) -> Builder:
     from lambdabuild.builders.docker import DockerBuilder
+    from lambdabuild.builders.recipe import read_recipe
 
-    recipe = {
-        file.name: file.read_bytes()
-        for file in (files("lambdabuild.resources") / "builder_image").iterdir()
-        if file.is_file()
-    }
     return DockerBuilder(
         engine=engine(),
         uv=binary,
         uv_version=version,
         environ=environ,
-        recipe=recipe,
-        scratch=scratch,
+        recipe=read_recipe(),
+        scratch=cache.scratch,
+        keep_log=cache.keep_log,
         credentials=credentials,
         output=output,
     )

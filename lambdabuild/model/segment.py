@@ -70,11 +70,12 @@ class Segment:
     facts: Facts = Facts()
 
 
-def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: str | None) -> str:
+def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: str | None, recipe: str | None) -> str:
     """The name of a segment in the cache, hex: everything that its bytes and facts depend on, and no path, name or
     time besides.
 
-    ``image`` is the digest of the image it is installed in, None without a container.
+    ``image`` is the digest of the image it is installed in, None without a container; ``recipe`` that of what makes a
+    compiler out of it, for what is built there.
     """
     inputs = (
         f"format {SEGMENT_FORMAT}",
@@ -83,6 +84,7 @@ def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: st
         f"uv {uv}",
         f"compressor {compressor}",
         f"image {image or '-'}",
+        f"recipe {recipe or '-'}",
     )
     return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from lambdabuild.builders.base import Builder, Image, Installation
+from lambdabuild.builders.recipe import own_recipe_digest
 from lambdabuild.cache import Cache
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
@@ -81,7 +82,8 @@ def install(
 def _keys(pins: Sequence[Pin], target: Target, uv_version: str, image: Image | None) -> dict[Pin, str]:
     digest = image.digest if image else None
     key_of = partial(segment_key, uv=uv_version, compressor=COMPRESSOR, image=digest)
-    return {pin: key_of(pin, target) for pin in pins}
+    compiler = None if image is None or all(pin.kind == "wheel" for pin in pins) else own_recipe_digest()
+    return {pin: key_of(pin, target, recipe=None if pin.kind == "wheel" else compiler) for pin in pins}
 
 
 def _recall(cache: Cache, place: str) -> tuple[str, Image] | None:

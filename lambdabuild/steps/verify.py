@@ -237,7 +237,7 @@ class _Trial:
         if ran.returncode != 0:
             raise MachineError(f"the imports cannot be tried in the image:\n{ran.stderr.strip()}")
         told = json.loads(ran.stdout)
-        if any(one.get("failure", {}).get("kind") == "exited" for one in (told["init"], *told["answers"])):
+        if any(one.get("failure", {}).get("kind") in ("exited", "memory") for one in (told["init"], *told["answers"])):
             running.check_memory(doing="importing in the sandbox")
         return told
 

@@ -414,6 +414,6 @@ def test_signals_leave_everything_as_it_was(
     assert (process.returncode, out, err[err.rindex(" …\n") + 3 :]) == ended
     assert sha256s(locked.output) == before
     assert sorted(path.name for path in locked.output.iterdir()) == ["api.zip", "layer.zip", "manifest.json"]
-    left = ["evidence", "exports", "in-use.lock", "locks", "segments", "selections", "versions"]
+    left = ["evidence", "exports", "segments", "selections", "versions"]
     assert sorted(path.name for path in (tmp_path / "cold" / "v2").iterdir()) == left
     assert list((tmp_path / "cold" / "v2" / "segments").iterdir()) == []

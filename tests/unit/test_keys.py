@@ -32,7 +32,7 @@ Changes = Mapping[str, Any]
 # Segments
 
 PIN, TARGET = pin(subdirectory="python"), target()
-TOOLS = {"uv": "0.13.8", "compressor": "libdeflate 6", "image": "sha256:" + "00" * 32}
+TOOLS = {"uv": "0.13.8", "compressor": "libdeflate 6", "image": "sha256:" + "00" * 32, "recipe": None}
 _WHY = NoWheel(name="demo", version="1.0", target=TARGET, wheels=(), needed_glibc=None, usable_by=())
 _OTHER = Libstdcxx(glibcxx=(3, 4, 99), cxxabi=(1, 3, 99))
 
@@ -61,7 +61,7 @@ NOT_OF_RUNTIME = {
     "deprecation": date(2099, 1, 1),
 }
 OF_TARGET = {"architecture": "arm64"}
-OF_TOOLS = {"uv": "0.13.9", "compressor": "libdeflate 7", "image": None}
+OF_TOOLS = {"uv": "0.13.9", "compressor": "libdeflate 7", "image": None, "recipe": "11" * 32}
 
 
 def key(of: Pin = PIN, goal: Target = TARGET, **tools: Any) -> str:
