@@ -37,7 +37,8 @@ def owner_labels() -> dict[str, str]:
 def create(client: docker.DockerClient, image: str, **settings: Any) -> DockerContainer:
     """Make a container of this run, or leave none: also when the run is interrupted before the engine has answered."""
     name = f"lambdabuild-{os.getpid()}-{os.urandom(4).hex()}"
-    make = partial(client.containers.create, image, name=name, labels=owner_labels(), **limits(client), **settings)
+    settings = {**limits(client), **settings}
+    make = partial(client.containers.create, image, name=name, labels=owner_labels(), **settings)
     try:
         # In a thread, which is waited for in any case: a request that is broken off may be carried out all the same.
         with ThreadPoolExecutor(1) as pool:
