@@ -36,7 +36,7 @@ def layer(names: tuple[str, ...], split: bool, make: bool, **given: Any) -> None
         from lambdabuild.model.planning import plan_layers
         from lambdabuild.steps.discover import find_needs
 
-        project, config = open_project(options.project)
+        project, config = open_project(options.project, options.project_default)
         targets = choose_targets(options, project, config)
         plan = plan_layers(config, targets, names, find_needs(project, ()))
         mode = "make" if make else "propose" if split else "no"

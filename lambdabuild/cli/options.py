@@ -34,6 +34,12 @@ _OPTIONS = (
         help="Folder of pyproject.toml. [default: here or the nearest above]",
     ),
     click.option(
+        "--project-default",
+        type=click.Path(path_type=Path),
+        hidden=True,
+        help="Where the current folder is in none, for the classic doors.",
+    ),
+    click.option(
         "--output",
         "-o",
         type=click.Path(path_type=Path),
@@ -69,6 +75,7 @@ class BuildOptions:
     """The shared options, as they were given."""
 
     project: Path | None = None
+    project_default: Path | None = None
     output: Path | None = None
     python: str | None = None
     architecture: str | None = None
@@ -98,11 +105,18 @@ def upload_options(command: F) -> F:
     return command
 
 
-def open_project(project: Path | None, *, bare: bool = False) -> tuple[Path, ProjectConfig]:
-    """The project's folder and configuration; with ``bare`` a folder with no file of a project is one, too."""
+def open_project(
+    project: Path | None, default: Path | None = None, *, bare: bool = False
+) -> tuple[Path, ProjectConfig]:
+    """The project's folder and configuration; with ``bare`` a folder with no file of a project is one, too.
+
+    ``default`` is its folder where the current one is in none.
+    """
     from lambdabuild import configfile
     from lambdabuild.environment import current_folder
 
+    if project is None and default is not None and not configfile.is_in_project(current_folder()):
+        project = default
     if project is not None:
         folder = configfile.check_project(project, bare=bare)
     else:

@@ -38,7 +38,7 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
         from lambdabuild.model.planning import plan_fat, plan_slim
         from lambdabuild.steps.discover import find_needs
 
-        project, config = open_project(options.project, bare=handler is not None)
+        project, config = open_project(options.project, options.project_default, bare=handler is not None)
         if handler is not None:
             config, names = _with_handler(config, names, handler)
         targets = choose_targets(options, project, config)
