@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lambdabuild.model.facts import DAMAGED, Binary
@@ -43,9 +44,13 @@ def read_binary(path: str, content: bytes) -> Binary | None:
     from elftools.elf.elffile import ELFFile
 
     try:
-        return _read(path, ELFFile(io.BytesIO(content)))
+        binary = _read(path, ELFFile(io.BytesIO(content)))
     except (ELFError, _DamagedError, UnicodeDecodeError, OverflowError):
         return Binary(path=path, machine=DAMAGED, soname=None, needed=(), versions=())
+    stem, _, suffix = path.rpartition("/")[2].partition(".")
+    if binary is not None and suffix == "so" and f"PyInit_{stem}".encode() in content:
+        return replace(binary, extension=True)
+    return binary
 
 
 class _DamagedError(Exception):

@@ -52,6 +52,8 @@ Code = Literal[
     "standard-library-name",
     "stray-name",
     "case-collision",
+    "runtime-name",
+    "unportable-name",
     "pth-file",
     "layer-versions",
     "sdk-shared",

@@ -14,6 +14,7 @@ from lambdabuild.model.lint import exclusion
 from lambdabuild.model.loading import Loading
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.model.tree import SOURCES
+from lambdabuild.model.verification import Removed
 
 _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 CODES: Mapping[Kind, ErrorCode] = {
@@ -57,16 +58,20 @@ def audit(
     libraries: Callable[[Target], frozenset[str] | None],
     read_code: Callable[[str], Code],
     runtimes: Sequence[Runtime],
+    find_removed: Callable[[str], Removed | None] = lambda name: None,
 ) -> dict[object, Finding]:
     """What is to be said of a unit, under keys that are equal for what two units have in common.
 
     ``libraries`` gives those of the target's image, None when that is not at hand, and is asked only when something
-    misses one; ``read_code`` gives the code of an owner, when a question concerns that.
+    misses one; ``read_code`` gives the code of an owner, when a question concerns that, and
+    ``find_removed`` what a rule left out of the unit under the name of a library.
     """
     image = libraries(unit.target) if find_missing(unit) else None
     loading = Loading(unit.elfs, read_code)
     return {
-        verdict.key: finding_of(verdict, unit, loading, runtimes=runtimes, image=image is not None)
+        verdict.key: finding_of(
+            verdict, unit, loading, runtimes=runtimes, image=image is not None, find_removed=find_removed
+        )
         for verdict in judge(check(unit, image), unit, loading)
     }
 
@@ -86,14 +91,22 @@ def judge(violations: Iterable[Violation], unit: Unit, loading: Loading) -> Iter
         yield Verdict(violations=tuple(ordered), certain=certain)
 
 
-def finding_of(verdict: Verdict, unit: Unit, loading: Loading, *, runtimes: Sequence[Runtime], image: bool) -> Finding:
+def finding_of(
+    verdict: Verdict,
+    unit: Unit,
+    loading: Loading,
+    *,
+    runtimes: Sequence[Runtime],
+    image: bool,
+    find_removed: Callable[[str], Removed | None] = lambda name: None,
+) -> Finding:
     """The finding of a verdict; ``image`` tells whether the libraries of the runtime's image are known."""
     worst = verdict.worst
     return Finding(
         severity="error" if verdict.certain else "warning",
         code=CODES[worst.kind],
         message=f"{worst.elf.owner}: {_files(verdict, loading)} {_trouble(verdict, unit, image=image)}",
-        hint=_hint(verdict, unit.target, runtimes),
+        hint=_removed_hint(verdict, find_removed) or _hint(verdict, unit.target, runtimes),
     )
 
 
@@ -144,6 +157,18 @@ def _where(unit: Unit, *, image: bool) -> str:
     system = f"the {unit.target.runtime.name} image has" if image else f"{unit.target.runtime.os} is known to have"
     text = f"neither {archives} nor {system}"
     return text if unit.complete else f"{text}; the layers of others may"
+
+
+def _removed_hint(verdict: Verdict, find_removed: Callable[[str], Removed | None]) -> str | None:
+    """How to bring back the libraries that rules left out."""
+    names = sorted({name for violation in verdict.violations for name in violation.asked})
+    found = [find_removed(name) for name in names] if verdict.worst.kind == "library" else []
+    removed = [one for one in found if one is not None]
+    if not removed or len(removed) < len(names):
+        return None
+    rules = dict.fromkeys(f"{one.rule} left out {one.member.path}" for one in removed[:_MOST])
+    keep = ", ".join(f'"{pattern}"' for pattern in dict.fromkeys(one.keep for one in removed))
+    return f"{'; '.join(rules)}: keep = [{keep}] in [tool.lambdabuild] brings it back"
 
 
 def _hint(verdict: Verdict, target: Target, runtimes: Sequence[Runtime]) -> str:

@@ -63,6 +63,8 @@ class Binary:
     """Library, and the symbol versions asked of it: ``("libc.so.6", ("GLIBC_2.17",))``."""
     program: bool = False
     """Whether it is run, and nothing loads it."""
+    extension: bool = False
+    """Whether it has what an import of a module of its name looks for, though the name tells no interpreter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

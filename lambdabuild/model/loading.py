@@ -59,7 +59,7 @@ class Loading:
         code, module = self._of(elf.owner), elf.module
         if module is not None and code.tries_only(module):
             return False
-        if elf.tag is not None:
+        if elf.tag is not None or elf.binary.extension:
             return True
         if module is not None and (len(module) == 1 or code.imports(module)):
             return True

@@ -14,7 +14,7 @@ from lambdabuild.model.facts import Facts
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
-SEGMENT_FORMAT = 5
+SEGMENT_FORMAT = 6
 """Raised whenever the same input would give other bytes, or other facts."""
 
 

@@ -1,8 +1,7 @@
-"""The names at the top of an artifact's import root, and file names that not every disk can tell apart."""
+"""The names at the top of an artifact's import root."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 
 from lambdabuild.model.importroot import Name, Root, names
@@ -11,6 +10,11 @@ from lambdabuild.model.tree import SOURCES
 
 _BELONG_TO_NOBODY = ("benchmark", "benchmarks", "doc", "docs", "example", "examples", "samples", "test", "tests")
 """What a build backend packages by mistake when it is to find packages by itself."""
+
+
+RUNTIME = frozenset({"awslambdaric", "boto3", "botocore", "dateutil", "jmespath", "s3transfer"})
+RUNTIME |= {"simplejson", "six", "snapshot_restore_py", "urllib3"}
+"""What every runtime brings besides the standard library, at the top of its import path."""
 
 
 def remark_top_level(root: Root, stdlib: Collection[str]) -> Iterator[Remark]:
@@ -26,6 +30,14 @@ def remark_top_level(root: Root, stdlib: Collection[str]) -> Iterator[Remark]:
             if owner == SOURCES
             else f"where nothing needs them: {exclusion(found)}",
         )
+    ours = _importable(root, [one for name, one in top.items() if name in RUNTIME]).get(SOURCES)
+    if ours:
+        yield Remark(
+            artifact=_artifact(root),
+            code="runtime-name",
+            text=f"modules of the sources have names of what the runtime brings, and hide it: {listed(ours)}",
+            hint="rename them; /var/task and /opt come before the runtime's own modules on Lambda's import path",
+        )
     for owner, found in _dropped(root, [top[name] for name in _BELONG_TO_NOBODY if name in top]).items():
         if owner != SOURCES and found != [f"{owner.partition(' ')[0]}/"]:
             yield Remark(
@@ -36,31 +48,6 @@ def remark_top_level(root: Root, stdlib: Collection[str]) -> Iterator[Remark]:
             )
     for one in top.values():
         yield from _hidden_by_package(root, one)
-
-
-def remark_case(paths: Iterable[str], *, artifact: str) -> Iterator[Remark]:
-    """Files and folders of one folder that are one where a disk ignores case or how accents are composed."""
-    spelled: dict[tuple[str, str], set[str]] = {}
-    for path in _with_folders(paths):
-        folder, _, name = path.rpartition("/")
-        spelled.setdefault((folder, _folded(name)), set()).add(path)
-    clashes = [" and ".join(map(_told_apart, sorted(them))) for them in spelled.values() if len(them) > 1]
-    if clashes:
-        yield Remark(
-            artifact=artifact,
-            code="case-collision",
-            text=f"names that are one where a disk ignores case or how accents are composed: {listed(sorted(clashes))}",
-            hint="rename all but one of them: Lambda tells them apart, macOS and Windows do not",
-        )
-
-
-def _with_folders(paths: Iterable[str]) -> set[str]:
-    """The paths and those of all folders above them."""
-    every = set(paths)
-    above = every
-    while above := {path.rpartition("/")[0] for path in above} - every - {""}:
-        every |= above
-    return every
 
 
 def _hidden_by_package(root: Root, one: Name) -> Iterator[Remark]:
@@ -112,12 +99,3 @@ def _top(path: str) -> str:
 
 def _artifact(root: Root) -> str:
     return next(iter(root.files.values())).artifact
-
-
-def _folded(name: str) -> str:
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
-
-
-def _told_apart(path: str) -> str:
-    """The path as it is, or with escapes where it would look like another."""
-    return path if path.isascii() else ascii(path)[1:-1]

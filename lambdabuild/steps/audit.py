@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 from lambdabuild.builders.base import Builder, Image
 from lambdabuild.cache import Cache
@@ -16,10 +16,12 @@ from lambdabuild.model.elfs import Elf, Unit
 from lambdabuild.model.events import Listener
 from lambdabuild.model.facts import Binary
 from lambdabuild.model.limits import Finding
-from lambdabuild.model.plan import ExternalPlan, Plan
+from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan
+from lambdabuild.model.removal import Reasons, removed_members
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.model.tree import SOURCES, Entry, Tree
+from lambdabuild.model.verification import Removed
 from lambdabuild.slices import each_with_data
 from lambdabuild.zipformat import each_with_content
 
@@ -45,7 +47,9 @@ def audit(
     ``trees`` by artifact file, those of layers also by name; ``used`` are layers that functions outside of the plan
     attach. ``libraries`` is asked only when something misses one.
     """
-    known = {target: _known(of_target) for target, of_target in segments.items()}
+    brought = {target: tuple(of_target) for target, of_target in segments.items()}
+    known = {target: _known(of_target) for target, of_target in brought.items()}
+    planned = {one.file: one for one in plan.artifacts}
     findings: dict[str, dict[str, Finding]] = {}
     for parts, target, complete in _parts(plan, trees, layers, used):
         placed = [(archive, *one) for archive, root, tree in parts for one in _placed(tree, root)]
@@ -56,7 +60,13 @@ def audit(
             modules=frozenset((entry.owner, path) for _, path, entry in placed if path.endswith(".py")),
             complete=complete,
         )
-        found = audit_unit(unit, libraries=libraries, read_code=partial(_code, placed), runtimes=runtimes)
+        found = audit_unit(
+            unit,
+            libraries=libraries,
+            read_code=partial(_code, placed),
+            runtimes=runtimes,
+            find_removed=_Removals(parts, planned, brought.get(target, ())).find,
+        )
         if found:
             findings[unit.archives[0]] = {repr(key): finding for key, finding in found.items()}
     return findings
@@ -110,6 +120,35 @@ def _parts(
 
 def _placed(tree: Tree, root: str) -> Iterator[tuple[str, Entry]]:
     return ((path.removeprefix(root), entry) for path, entry in tree.entries.items())
+
+
+class _Removals:
+    """What rules left out of archives that are loaded together, looked up only when a library is missing."""
+
+    def __init__(
+        self, parts: Iterable[_Part], planned: Mapping[str, LayerPlan | FunctionPlan], segments: Sequence[Segment]
+    ) -> None:
+        self._parts = parts
+        self._planned = planned
+        self._segments = segments
+
+    def find(self, library: str) -> Removed | None:
+        """A file of this name, in any folder."""
+        return self._by_name.get(library)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Removed]:
+        return {
+            removed.member.path.rpartition("/")[2]: removed
+            for file, root, tree in self._parts
+            for removed in removed_members(tree, self._segments, (), _reasons(self._planned[file]), root=root)
+        }
+
+
+def _reasons(artifact: LayerPlan | FunctionPlan) -> Reasons:
+    bundled = artifact.bundled if isinstance(artifact, FunctionPlan) else ()
+    exclude = (*(line for layer in bundled for line in layer.exclude), *artifact.exclude)
+    return Reasons(exclude=exclude, slimming=artifact.slimming)
 
 
 def _known(segments: Iterable[Segment]) -> dict[tuple[str, str], Binary]:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 from lambdabuild.configfile import read_stdlib
+from lambdabuild.model.filenames import remark_file_names
 from lambdabuild.model.importpath import remark_import_path
 from lambdabuild.model.importroot import LAYERS_ROOT, TASK_ROOT, Root, tree_root
 from lambdabuild.model.lint import Remark
@@ -13,7 +14,7 @@ from lambdabuild.model.plan import Plan
 from lambdabuild.model.pthfiles import remark_pth
 from lambdabuild.model.segment import Member
 from lambdabuild.model.target import Target
-from lambdabuild.model.toplevel import remark_case, remark_top_level
+from lambdabuild.model.toplevel import remark_top_level
 from lambdabuild.model.tree import Tree
 from lambdabuild.slices import each_with_data
 
@@ -38,7 +39,7 @@ def lint(plan: Plan, trees: Mapping[str, Tree], layers: Mapping[str, Tree]) -> I
 def _of_one(root: Root, tree: Tree, file: str, target: Target) -> Iterator[Remark]:
     yield from remark_pth(root, _read)
     yield from remark_top_level(root, read_stdlib()[target.runtime.python])
-    yield from remark_case(tree.entries, artifact=file)
+    yield from remark_file_names(tree.entries, artifact=file)
 
 
 def _read(member: Member) -> str:

@@ -228,3 +228,29 @@ def test_a_layer_that_functions_outside_of_the_plan_attach_is_not_judged_alone()
         for used in ((), ("layer",))
     ]
     assert [list(one) for one in told] == [["layer.zip"], []]
+
+
+def test_a_library_that_a_rule_left_out() -> None:
+    """The hint names the rule, and the line that brings it back."""
+    files = {"demo/__init__.py": b"from . import _fast", "demo/_fast.abi3.so": NEEDS, "demo.libs/libdemo.so.3": BRINGS}
+    demo = installed("demo", files)
+    whole = tree([demo])
+    layer = layer_plan(exclude=("*.so.3",))
+    without = Tree({path: entry for path, entry in whole.entries.items() if not path.endswith(".so.3")})
+    (finding,) = audited({layer: without}, {}, [demo])
+    assert finding.message == MESSAGE.format("layer.zip")
+    assert finding.hint == (
+        'exclude "*.so.3" left out python/demo.libs/libdemo.so.3: keep = ["demo.libs/libdemo.so.3"] in '
+        "[tool.lambdabuild] brings it back"
+    )
+
+
+def test_an_extension_module_without_a_tag() -> None:
+    """It is imported as one with a tag, whoever imports it."""
+    module = elf(needed=["libdemo.so.3"]) + b"PyInit_m\0"
+    demo = installed("demo", {"demo/__init__.py": b"", "demo/m.so": module, "demo/n.so": module})
+    (finding,) = audited({layer_plan(): tree([demo])}, {}, [demo])
+    assert (finding.severity, finding.message) == (
+        "error",
+        "demo 1.0: demo/m.so needs libdemo.so.3, which neither layer.zip nor the python3.13 image has",
+    )

@@ -1,4 +1,4 @@
-"""model.toplevel: names at the top of the import path, and names that not every disk can tell apart."""
+"""model.toplevel: names at the top of the import path."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import pytest
 
 from lambdabuild.configfile import read_runtimes, read_stdlib
 from lambdabuild.model.importroot import Root, names, tree_root
-from lambdabuild.model.lint import Remark
 from lambdabuild.model.patterns import distribution_rules
-from lambdabuild.model.toplevel import remark_case, remark_top_level
+from lambdabuild.model.toplevel import remark_top_level
 from lambdabuild.model.tree import Tree, overlaid, segment_tree, source_tree
 from tests.samples import member, segment
 
@@ -161,31 +160,14 @@ def test_names_of_a_folder() -> None:
     assert list(names(["a/b/c.py", "a/d.py", "e.py"], "a/")) == ["b", "d"]
 
 
-@pytest.mark.parametrize(
-    ("paths", "clashes"),
-    [
-        (["a.py", "b.py", "A/x.py", "B/a.py"], ""),
-        (["A.py", "a.py"], "A.py and a.py"),
+def test_names_of_what_the_runtime_brings() -> None:
+    assert remarks("boto3/__init__.py", "urllib3.py", "app.py", "botocore/data.json") == [
         (
-            ["python/a/B.TXT", "python/a/b.Txt", "python/a/b.txt"],
-            "python/a/B.TXT and python/a/b.Txt and python/a/b.txt",
-        ),
-        (["Pkg/a.py", "pkg/a.py", "pkg/b.py"], "Pkg and pkg"),
-        (["data", "Data/x"], "Data and data"),
-        (["straße", "STRASSE"], "STRASSE and stra\\xdfe"),
-        (["caf\u00e9.py", "cafe\u0301.py"], "cafe\\u0301.py and caf\\xe9.py"),
-        (["é/a", "É/a"], "\\xc9 and \\xe9"),
-        (["a1", "A1", "b1", "B1", "c1", "C1", "d1", "D1"], "A1 and a1, B1 and b1, C1 and c1 and 1 more"),
-    ],
-)
-def test_names_that_are_one_on_some_disks(paths: list[str], clashes: str) -> None:
-    expected = Remark(
-        artifact="a.zip",
-        code="case-collision",
-        text=f"names that are one where a disk ignores case or how accents are composed: {clashes}",
-        hint="rename all but one of them: Lambda tells them apart, macOS and Windows do not",
-    )
-    assert list(remark_case(paths, artifact="a.zip")) == ([expected] if clashes else [])
+            "modules of the sources have names of what the runtime brings, and hide it: boto3/, urllib3.py",
+            "rename them; /var/task and /opt come before the runtime's own modules on Lambda's import path",
+        )
+    ]
+    assert remarks(boto3=("boto3/__init__.py",)) == []
 
 
 def test_the_standard_librarys_names_are_known_for_each_runtime() -> None:
