@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from lambdabuild.model.target import Target
@@ -27,7 +27,7 @@ _PATH = re.compile(r"'(/[^']*)'")
 _NO_NAME = re.compile(r"cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'(?: \(([^)]*)\))?")
 _CIRCULAR = "partially initialized module"
 _SYNTAX = ("SyntaxError", "IndentationError", "TabError")
-_ROOTS = ("/var/task/", "/opt/python/", "/opt/")
+_IMPORT_ROOTS = ("/var/task/", "/opt/python/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def general_hint(
     )
     if found is not None or not handler:
         return found
-    if failure.type in ("ImportError", "AttributeError", "NameError", "TypeError"):
+    if failure.status < 0 or failure.type in ("ImportError", "AttributeError", "NameError", "TypeError"):
         return "mend the code at that place"
     return "mend it; or, where it needs what it has in Lambda alone, build with --no-verify"
 
@@ -98,7 +98,7 @@ def _library_hint(failure: Failure, around: Surroundings, target: Target, owner:
         )
     if missing is not None:
         return f"{_bring(missing['library'])}, or do without it"
-    if is_binary_failure(failure):
+    if is_binary_failure(failure) and failure.status >= 0:
         return f"compile it for {target}, or leave it out"
     if any(map(_NO_LIBRARY.search, texts)):
         return f"{target.runtime.os} of {target.runtime.name} has no such library: {_bring('it')}, or do without it"
@@ -119,15 +119,21 @@ def _system_hint(failure: Failure, around: Surroundings) -> str | None:
         return "a function can write to /tmp alone: let it write there"
     if failure.type == "PermissionError":
         return "Lambda runs functions as another user: files in an archive must be readable for all (0644)"
-    if failure.type == "FileNotFoundError":
-        if path and not path.startswith(_ROOTS) and path.startswith("/home/"):
-            return "a function has no home folder, it can write to /tmp alone: let it write there"
-        inside = path.removeprefix("/var/task/")
-        if not path or (inside == path and path.startswith("/")):
-            relative = re.search(r"'([^'/][^']*)'", text)
-            inside = relative[1] if relative and not path else ""
-        return around.advice.file(inside) if around.advice and inside else None
-    return None
+    return _file_hint(failure, around, path) if failure.type == "FileNotFoundError" else None
+
+
+def _file_hint(failure: Failure, around: Surroundings, path: str) -> str | None:
+    """Of a file that is not there; ``path`` is empty for one that is told of by another than an absolute path."""
+    if any(cause.place and cause.place.function == "_execute_child" for cause in failure.causes):
+        return "the image has no such program: bring it along, in bin/ of a layer, which is on a function's PATH"
+    if path.startswith("/home/"):
+        return "a function has no home folder, it can write to /tmp alone: let it write there"
+    relative = re.search(r"'([^'/][^']*)'", failure.message)
+    inside = path.removeprefix("/var/task/") if path else relative[1] if relative else ""
+    if not inside or inside.startswith("/"):
+        return None
+    own = around.advice.file(inside) if around.advice else None
+    return own or "no such file is in the archive: package it, or read it in the handler's function"
 
 
 def _module_hint(failure: Failure, around: Surroundings, target: Target) -> str | None:
@@ -138,47 +144,55 @@ def _module_hint(failure: Failure, around: Surroundings, target: Target) -> str 
     own = around.advice.module(missing) if around.advice else None
     if own is not None:
         return own
-    there = _find_top(top, around)
+    there, python = _find_package(missing, around), target.runtime.python
     if there is not None:
         whose = "the sources" if there == SOURCES else there
-        near = (
-            "mend the import"
-            if there == SOURCES
-            else f"choose a version of {there.partition(' ')[0]} that has it, or mend the import"
-        )
-        return f'"{top}" is there, of {whose}, and has no module "{missing.partition(".")[2] or missing}": {near}'
+        version = "" if there == SOURCES else f"choose a version of {there.partition(' ')[0]} that has it, or "
+        return f'"{top}" is there, of {whose}, and lacks "{missing}": {version}mend the import'
+    if top in around.stdlib.get(python, ()):
+        return f'"{top}" is of the standard library, and lacks "{missing}": mend the import'
     layer = next((name for name, modules in around.layers.items() if top in modules), None)
     if layer is not None:
         return f'"{top}" is in the layer {layer}, which this function does not use: add "{layer}" to its layers'
-    python = target.runtime.python
-    olders = [one for one, names in around.stdlib.items() if top in names and _number(one) < _number(python)]
-    if olders and top not in around.stdlib.get(python, ()):
-        last = max(olders, key=_number)
-        return (
-            f'"{top}" left the standard library after Python {last}: use python = "{last}", or add a distribution '
-            f"that brings it to {_dependencies(around)}"
-        )
-    return f'add the distribution that brings "{top}" to {_dependencies(around)}'
+    wanted = missing if any(_below(top, around)) else top  # a namespace, of which others bring other parts
+    add = f'add the distribution that brings "{wanted}" to {_dependencies(around)}'
+    older = [one for one, names in around.stdlib.items() if top in names and _number(one) < _number(python)]
+    last = max(older, key=_number, default="")
+    return f'"{top}" left the standard library after Python {last}: use python = "{last}", or {add}' if last else add
 
 
 def _dependencies(around: Surroundings) -> str:
     return around.advice.dependencies if around.advice else "the dependencies (uv add), or to a layer"
 
 
-def _find_top(top: str, around: Surroundings) -> str | None:
-    """Who brings a module of that name, on the import path."""
-    for path, owner in around.owners.items():
-        for root in ("/var/task/", "/opt/python/"):
-            first, slash, _ = path.removeprefix(root).partition("/") if path.startswith(root) else ("", "", "")
-            is_module = first.partition(".")[0] == top and first.endswith((".py", ".so"))
-            if first == top if slash else is_module:
-                return owner
+def _find_package(missing: str, around: Surroundings) -> str | None:
+    """Who brings the module, or a package above it that has an ``__init__`` and so cannot be of several."""
+    parts = missing.split(".")
+    for depth in range(1, len(parts) + 1):
+        path = "/".join(parts[:depth])
+        for root in _import_roots(around):
+            for file in (f"{root}{path}/__init__.py", f"{root}{path}.py"):
+                if file in around.owners:
+                    return around.owners[file]
     return None
+
+
+def _below(top: str, around: Surroundings) -> Iterator[str]:
+    return (path for path in around.owners if path.startswith(tuple(f"{root}{top}/" for root in _import_roots(around))))
+
+
+def _import_roots(around: Surroundings) -> tuple[str, ...]:
+    return *_IMPORT_ROOTS, *(f"/opt/python/lib/python{python}/site-packages/" for python in around.stdlib)
 
 
 def _name_hint(failure: Failure, around: Surroundings) -> str | None:
     text = next((cause.message for cause in failure.causes if cause.type == "builtins.ImportError"), "")
     found = _NO_NAME.search(text)
+    if "no known parent package" in text:
+        return "import it without the dots: the handler's module is at the root of the archive, and in no package"
+    own = around.advice.module(f"{found[2]}.{found[1]}") if found and around.advice else None
+    if own is not None:
+        return own
     if _CIRCULAR in text or _CIRCULAR in failure.message:
         return "modules that import each other: import one of them where it is used, in a function"
     if found is None:

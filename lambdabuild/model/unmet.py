@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lambdabuild.model.verification import Cause, Failure, Place
+from lambdabuild.model.verification import ROOTS, Cause, Failure, Place
 
 _NO_NETWORK = re.compile(
-    r"\[Errno (?:101|-[23])\]|Error -[23] connecting|Network is unreachable|Temporary failure in name resolution"
+    r"\[Errno (?:101|111|-[23])\]|Connection refused|Error -[23] connecting|Network is unreachable"
+    r"|Temporary failure in name resolution"
     r"|Name or service not known|could not translate host name|Could not connect to the endpoint URL"
     r"|Unable to locate credentials|credentials were not found|DNS resolution failed",
     re.IGNORECASE,
@@ -59,7 +60,7 @@ def _named(failure: Failure) -> Need | None:
 
 def _settings(failure: Failure) -> Need | None:
     """What a library lacks that went through the environment for its settings, and raised."""
-    readers = {_package(file) for file in failure.enumerated}
+    readers = {_package(file) for file in failure.enumerated if file.startswith(ROOTS)}
     if not any(_package(place.file) in readers for place in failure.places):
         return None
     first = failure.causes[0]

@@ -37,7 +37,7 @@ class Unset:
 
     name: str
     file: str
-    """Where it was asked for, absolute in the image."""
+    """Whose code asked for it, absolute in the image."""
     line: int
 
 
@@ -69,9 +69,9 @@ class Failure:
     places: tuple[Place, ...] = ()
     """Where it was, the innermost last."""
     unset: tuple[Unset, ...] = ()
-    """The variables that code in artifacts asked for in vain before."""
+    """The variables that were asked for in vain before."""
     enumerated: tuple[str, ...] = ()
-    """The files in artifacts that went through the whole environment before."""
+    """The files of code that went through the whole environment before."""
     log: tuple[str, ...] = ()
     """The last lines that were written."""
 

@@ -21,6 +21,7 @@ _unset: dict[tuple[str, str, int], None] = {}
 _enumerated: dict[str, None] = {}
 _cache_from_source = external.cache_from_source
 _Environ = type(os.environ)
+_OWN = ("<frozen os>", "/os.py", "<frozen _collections_abc>", "/_collections_abc.py", "/lambdabuild_probe.py")
 _get, _iterate = _Environ.__getitem__, _Environ.__iter__
 
 
@@ -59,28 +60,22 @@ def _watched_get(environ: Any, name: str) -> str:
     try:
         return str(_get(environ, name))
     except KeyError:
-        file, line = _place_of_code()
-        if file:
-            _unset[name, file, line] = None
+        file, line = _caller()
+        _unset[name, file, line] = None
         raise
 
 
 def _watched_iterate(environ: Any) -> Iterator[str]:
-    file, _ = _place_of_code()
-    if file:
-        _enumerated[file] = None
+    _enumerated[_caller()[0]] = None
     return iter(_iterate(environ))
 
 
-def _place_of_code() -> tuple[str, int]:
-    """The innermost place in an artifact, but for ours."""
+def _caller() -> tuple[str, int]:
+    """Who asks the environment: the innermost place that is not of the environment's own code, or ours."""
     frame = sys._getframe()
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if file.startswith(ROOTS) and file != __file__:
-            return file, frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
-    return "", 0
+    while frame.f_back is not None and frame.f_code.co_filename.endswith(_OWN):
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def _uncached(path: str, *args: Any, **named: Any) -> str:
