@@ -41,8 +41,6 @@ PASSWD = "sbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n"
 """That user's line in /etc/passwd, as the service has it; nothing is at that home."""
 TEMPORARY = 512
 """MB of /tmp that a function has when nobody says more."""
-_MOST_MEMORY = 10_240
-"""MB that Lambda gives a function at most."""
 ENTRYPOINT = ("/lambda-entrypoint.sh",)
 _ROOT = 0
 
@@ -76,14 +74,10 @@ class Layers:
 class Sandbox:
     """Makes sandboxes for one target; may be used from several threads."""
 
-    def __init__(self, engine: Engine, target: Target, *, listen: Listener, memory: int) -> None:
-        """``memory`` is what a sandbox may take at most, in MB.
-
-        Raises MachineError when the image cannot be had, or the engine cannot run it.
-        """
+    def __init__(self, engine: Engine, target: Target, *, listen: Listener) -> None:
+        """Raises MachineError when the image cannot be had, or the engine cannot run it."""
         self._engine = engine
         self.target = target
-        self.memory = memory
         self._python = python_of(target)
         image = engine.ensure(target, listen)
         self._image = str(image.id)
@@ -183,8 +177,6 @@ class Sandbox:
                     working_dir=TASK_ROOT,
                     read_only=True,
                     tmpfs={"/tmp": f"exec,mode=1777,size={temporary}m"},
-                    mem_limit=f"{self.memory}m",
-                    memswap_limit=f"{self.memory}m",
                     cap_drop=["ALL"],
                     security_opt=["no-new-privileges"],
                     pids_limit=1024,  # as Lambda has it
@@ -208,10 +200,8 @@ class Sandbox:
 class Sandboxes:
     """Makes sandboxes for any target, on one engine."""
 
-    def __init__(self, engine: Engine, *, listen: Listener, memory: int | None = None) -> None:
-        """``memory`` is what a sandbox may take at most, in MB; None: what Lambda gives, if the engine has it."""
+    def __init__(self, engine: Engine, *, listen: Listener) -> None:
         self._engine = engine
-        self._memory = memory
         self._listen = listen
         self._made: dict[Target, Sandbox] = {}
 
@@ -222,8 +212,7 @@ class Sandboxes:
     def make(self, target: Target) -> Sandbox:
         """Raises MachineError when the image cannot be had, or the engine cannot run it."""
         if target not in self._made:
-            memory = self._memory or min(_MOST_MEMORY, self._engine.memory * 7 // 8 >> 20)
-            self._made[target] = Sandbox(self._engine, target, listen=self._listen, memory=memory)
+            self._made[target] = Sandbox(self._engine, target, listen=self._listen)
         return self._made[target]
 
 

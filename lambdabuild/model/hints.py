@@ -66,11 +66,6 @@ def general_hint(
     failure: Failure, around: Surroundings, *, target: Target, owner: str | None, handler: bool
 ) -> str | None:
     """What to do about a failure that slimming has no part in; ``owner`` is that of a module."""
-    if failure.kind == "memory":
-        return (
-            "load less when the module is imported, or give the Docker Engine more memory; "
-            "Lambda gives 10,240 MB at most"
-        )
     if failure.kind == "timeout":
         return "Lambda gives the init phase 10 s: do less when the module is imported" if handler else None
     found = (

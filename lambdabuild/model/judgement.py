@@ -124,8 +124,6 @@ def _subject(case: Case) -> str:
 def _told(failure: Failure, seconds: float) -> str:
     if failure.kind == "timeout":
         return f"it did not end within {seconds:.0f} s"
-    if failure.kind == "memory":
-        return f"it ran out of memory ({failure.message})"
     if failure.kind == "exited":
         if failure.status < 0:
             return f"the interpreter was killed by {failure.signal}"

@@ -56,7 +56,7 @@ class Cause:
 class Failure:
     """How an import failed."""
 
-    kind: Literal["raised", "exited", "timeout", "memory"]
+    kind: Literal["raised", "exited", "timeout"]
     type: str = ""
     """Of the exception, by its own name."""
     message: str = ""
@@ -186,9 +186,6 @@ def with_import_times(tried: Tried, answers: Sequence[Mapping[str, Any]]) -> Tri
 def _failure(document: Mapping[str, Any]) -> Failure:
     """What the runtime API was told, or saw."""
     log = tuple(document["log"])
-    if document["kind"] == "memory":
-        limit = f"limit {document['limit']} MB" if document["limit"] else "the engine's limit"
-        return Failure(kind="memory", message=limit, places=find_fault(log), log=log)
     if document["kind"] == "raised":
         error = document["error"]
         return Failure(kind="raised", type=error["errorType"], message=error["errorMessage"], log=log)

@@ -125,9 +125,7 @@ def _is_settled(attempt: Attempt, handler: str | None) -> bool:
     """Whether a handler's failure is none that slimming could have a part in, or would take all of the time again."""
     failure = attempt.slim.failure
     assert failure is not None
-    return attempt.slim.name == handler and (
-        failure.kind in ("timeout", "memory") or find_unmet_need(failure) is not None
-    )
+    return attempt.slim.name == handler and (failure.kind == "timeout" or find_unmet_need(failure) is not None)
 
 
 def _try_whole(
@@ -237,8 +235,10 @@ class _Trial:
         if ran.returncode != 0:
             raise MachineError(f"the imports cannot be tried in the image:\n{ran.stderr.strip()}")
         told = json.loads(ran.stdout)
-        if any(one.get("failure", {}).get("kind") in ("exited", "memory") for one in (told["init"], *told["answers"])):
-            running.check_memory(doing="importing in the sandbox")
+        names = (handler, *(str(event["module"]) for event in events))
+        for tried, one in zip(names, (told["init"], *told["answers"]), strict=False):
+            if one.get("failure", {}).get("kind") == "exited":
+                running.check_memory(doing=f"importing {tried} in the sandbox")
         return told
 
 

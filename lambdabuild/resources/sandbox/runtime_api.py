@@ -10,7 +10,7 @@ On standard input, which is not closed: a line with a number of bytes, then as m
     fresh       whether each event is to have a process of its own
 
 On standard output: a JSON object with the ``init`` and, for each event, one of ``answers``: ``seconds``, and either
-``value`` (the response) or ``failure`` (``kind``: raised, exited, timeout, memory; ``log``: the runtime's last lines).
+``value`` (the response) or ``failure`` (``kind``: raised, exited, timeout; ``log``: the runtime's last lines).
 A function that fails, or answers with a ``failure``, has done who knows what to its process: the next event goes to a
 new one, and so does the event itself, once more, unless its process was new or it took all of its time.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
@@ -35,9 +35,6 @@ API = "/2018-06-01/runtime"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:function"
 LOG_LINES = 150
 LOG_SIZE = 40_000
-OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
-LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Of control groups version 2, and 1."""
 GRACE = 1.0
 """Seconds in which a process that hangs may tell where."""
 
@@ -119,7 +116,6 @@ class Runtime:
         api = {"AWS_LAMBDA_RUNTIME_API": f"{host!s}:{port}"}
         self._log = os.memfd_create("log")
         self.started = time.perf_counter()
-        self._oom_kills = oom_kills()
         environ = {name: value for name, value in os.environ.items() if name != "HOME"}  # which Lambda does not set
         self._process = subprocess.Popen(
             [*order["entrypoint"], order["handler"]],
@@ -179,8 +175,6 @@ class Runtime:
                 self._process.wait(GRACE)
             return {"kind": "timeout", "log": self._last_lines()}
         if said == "exit":
-            if oom_kills() > self._oom_kills:
-                return {"kind": "memory", "limit": memory_limit(), "log": self._last_lines()}
             name = signal.Signals(-body).name if body < 0 else ""
             return {"kind": "exited", "status": body, "signal": name, "log": self._last_lines()}
         return {"kind": "raised", "error": json.loads(body), "log": self._last_lines()}
@@ -225,23 +219,6 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
         if runtime is not None:
             runtime.close()
     return {"init": init, "answers": answers}
-
-
-def oom_kills() -> int:
-    """How many processes of this container the kernel has ended for want of memory."""
-    for path in OOM_COUNTERS:
-        with suppress(OSError):
-            lines = Path(path).read_text().splitlines()
-            return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-    return 0
-
-
-def memory_limit() -> int | None:
-    """MB that this container may take."""
-    for path in LIMITS:
-        with suppress(OSError, ValueError):
-            return int(Path(path).read_text()) >> 20
-    return None
 
 
 def _failed(answer: dict[str, Any]) -> bool:
