@@ -16,7 +16,9 @@ from lambdabuild.errors import ChoiceError, Code, MachineError
 _CODE: Code = "engine-unavailable"
 _DEFAULT = "default"
 _TLS = "check DOCKER_CERT_PATH (else ~/.docker), DOCKER_TLS_VERIFY and the engine's certificates"
-_WAYS_OUT = "start Docker, set DOCKER_HOST, or build without it: --builder host"
+WITHOUT = ", or build without it: --builder host"
+"""The end of a hint about an engine that a build can do without."""
+WAYS_OUT = f"start Docker, set DOCKER_HOST{WITHOUT}"
 
 
 _CAUSES: tuple[tuple[str | type[BaseException], str, str | None], ...] = (
@@ -72,7 +74,7 @@ def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
 def no_answer(endpoint: Endpoint, error: BaseException) -> MachineError:
     """Why no engine answers, in a line."""
     cause, hint = _cause(error)
-    problem = MachineError(f"no Docker Engine answers at {endpoint}: {cause}", hint=hint or _WAYS_OUT, code=_CODE)
+    problem = MachineError(f"no Docker Engine answers at {endpoint}: {cause}", hint=hint or WAYS_OUT, code=_CODE)
     problem.__cause__ = error
     return problem
 

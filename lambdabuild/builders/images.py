@@ -12,6 +12,7 @@ import docker
 import docker.errors
 
 from lambdabuild.builders.container import engine_errors
+from lambdabuild.builders.endpoint import WITHOUT
 from lambdabuild.builders.failures import last_lines
 from lambdabuild.builders.ownership import LABEL
 from lambdabuild.builders.tar import write_tar
@@ -86,7 +87,7 @@ def _pull_failure(
     said = str(getattr(error, "explanation", None) or error).strip()
     if any(sign in said for sign in _NO_REFERENCE):
         return UsageError(f'"{reference}" is no image reference: {said}', hint=_NAMED_BY)
-    hint = f"check the name ({_NAMED_BY}) and the registry's login, or build without it: --builder host"
+    hint = f"check the name ({_NAMED_BY}) and the registry's login{WITHOUT}"
     if any(sign in said for sign in _RATE_LIMIT):
         hint = "wait, log in (docker login), or name another registry's copy of the image"
     try:

@@ -22,6 +22,7 @@ import docker.errors
 from docker.types import Mount
 
 from lambdabuild.builders.container import engine_errors, memory_volume, sleeper
+from lambdabuild.builders.endpoint import WAYS_OUT, WITHOUT
 from lambdabuild.builders.engine import Engine, python_of
 from lambdabuild.builders.execution import Ran, check_memory, execute
 from lambdabuild.builders.images import image_digest
@@ -207,13 +208,28 @@ class Sandboxes:
 
     def at_hand(self, target: Target) -> bool:
         """Whether the engine has the image already; raises MachineError when no engine answers."""
-        return self._engine.has(target)
+        with _needed():
+            return self._engine.has(target)
 
     def make(self, target: Target) -> Sandbox:
         """Raises MachineError when the image cannot be had, or the engine cannot run it."""
         if target not in self._made:
-            self._made[target] = Sandbox(self._engine, target, listen=self._listen)
+            with _needed():
+                self._made[target] = Sandbox(self._engine, target, listen=self._listen)
         return self._made[target]
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """Say of an engine that does not answer only what helps where nothing can be run without one."""
+    try:
+        yield
+    except MachineError as error:
+        if error.hint and error.hint.endswith(WITHOUT):
+            plain = error.hint.removesuffix(WITHOUT)
+            hint = "start Docker, or set DOCKER_HOST" if error.hint == WAYS_OUT else plain
+            raise MachineError(error.message, hint=hint, code=error.code) from error
+        raise
 
 
 class Running:

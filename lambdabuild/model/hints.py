@@ -101,7 +101,7 @@ def _library_hint(failure: Failure, around: Surroundings, target: Target, owner:
 
 
 def _bring(library: str) -> str:
-    return f"bring {library} along: Lambda's loader looks in lib/ at the root of a function's archive and of a layer's"
+    return f"bring {library} along (Lambda finds it in lib/ of a function's source)"
 
 
 def _system_hint(failure: Failure, around: Surroundings) -> str | None:
@@ -120,7 +120,7 @@ def _system_hint(failure: Failure, around: Surroundings) -> str | None:
 def _file_hint(failure: Failure, around: Surroundings, path: str) -> str | None:
     """Of a file that is not there; ``path`` is empty for one that is told of by another than an absolute path."""
     if any(cause.place and cause.place.function == "_execute_child" for cause in failure.causes):
-        return "the image has no such program: bring it along, in bin/ of a layer, which is on a function's PATH"
+        return "the image has no such program: package it, and run it by its path below /var/task"
     if path.startswith("/home/"):
         return "a function has no home folder, it can write to /tmp alone: let it write there"
     relative = re.search(r"'([^'/][^']*)'", failure.message)

@@ -221,7 +221,7 @@ def test_a_library_that_is_not_there(project: Project, lambdabuild: Callable) ->
         "OSError: libnothing.so.7: cannot open shared object file: No such file or directory\n"
         "  at /opt/python/native.py:2 of native 1.0: ctypes.CDLL('libnothing.so.7')\n"
         "  hint: choose a version of native whose wheel fits python3.13 x86_64, or leave it out; or bring "
-        "libnothing.so.7 along: Lambda's loader looks in lib/ at the root of a function's archive and of a layer's\n"
+        "libnothing.so.7 along (Lambda finds it in lib/ of a function's source)\n"
     )
 
 
@@ -311,11 +311,13 @@ def test_it_is_asked_for_and_cannot_be_done(project: Project, lambdabuild: Calla
     nowhere = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = lambdabuild("package", "--builder", "host", "--verify", "--project", folder, env=nowhere, code=4)
     assert done.stderr.endswith(
-        "error: no Docker Engine answers at unix:///nowhere/docker.sock\n"
-        "  hint: start Docker, set DOCKER_HOST, or build without it: --builder host\n"
+        "error: no Docker Engine answers at unix:///nowhere/docker.sock (DOCKER_HOST): there is no such socket\n"
+        "  hint: start Docker, or set DOCKER_HOST\n"
     )
     assert not (folder / "dist").exists()
     done = lambdabuild("package", "--builder", "host", "--project", folder, env=nowhere)
+    told = lambdabuild("invoke", "app", "--project", folder, env=nowhere, code=4)
+    assert told.stderr.endswith("there is no such socket\n  hint: start Docker, or set DOCKER_HOST\n")
     assert ", not verified, distributions: " in done.stdout
 
 

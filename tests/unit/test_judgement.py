@@ -90,7 +90,7 @@ def test_a_module_that_fails_in_any_case_is_optional() -> None:
 def test_a_binary_that_fails_in_any_case_is_broken(message: str) -> None:
     failure = raised("ImportError", message, *PLACES)
     bring = (
-        "; or bring libx.so.1 along: Lambda's loader looks in lib/ at the root of a function's archive and of a layer's"
+        "; or bring libx.so.1 along (Lambda finds it in lib/ of a function's source)"
         if message.startswith("libx")
         else ""
     )
