@@ -26,9 +26,9 @@ def lock_inputs(project: Path, script: Path | None) -> list[str] | None:
         if lock is None:
             return None
         members = {Path(os.path.normpath(lock.parent / path)) for path in _LOCAL.findall(configfile.read_text(lock))}
-        folders = [project, lock.parent, *sorted(members)]
-        files = [lock, *(folder / configfile.PYPROJECT for folder in dict.fromkeys(folders))]
-        if any(_is_dynamic(file) for file in files[1:]):
+        folders = list(dict.fromkeys([project, lock.parent, *sorted(members)]))
+        files = [lock, *(folder / configfile.PYPROJECT for folder in folders)]
+        if any(map(_is_dynamic, folders)):
             return None
     return [f"{path.name} {file_digest(path)}" for path in files]
 
@@ -60,12 +60,15 @@ def _uv_table(pyproject: Path) -> str:
     return hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _is_dynamic(pyproject: Path) -> bool:
-    """Whether a project's dependencies are only known to its build backend."""
-    if not pyproject.is_file():
-        return False
-    dynamic = configfile.read_toml(pyproject).get("project", {}).get("dynamic", ())
-    return "dependencies" in dynamic or "optional-dependencies" in dynamic
+def _is_dynamic(folder: Path) -> bool:
+    """Whether the dependencies of a project are only known to its build backend."""
+    pyproject = folder / configfile.PYPROJECT
+    own = configfile.read_toml(pyproject).get("project") if pyproject.is_file() else None
+    if own is None:
+        for name in ("setup.py", "setup.cfg"):
+            note(folder / name)
+        return (folder / "setup.py").is_file() or (folder / "setup.cfg").is_file()
+    return "dependencies" in own.get("dynamic", ()) or "optional-dependencies" in own.get("dynamic", ())
 
 
 def file_digest(path: Path) -> str:

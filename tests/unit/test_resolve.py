@@ -628,6 +628,43 @@ def test_a_member_of_the_workspace_is_part_of_the_lock(project: Path, environ: d
     assert caught.value.message == f"{project}: uv.lock is older than what pyproject.toml asks for"
 
 
+@pytest.mark.parametrize("file", ["setup.py", "setup.cfg"])
+def test_a_lock_that_is_older_than_a_setup_file(
+    project: Path, environ: dict[str, str], index: Index, file: str
+) -> None:
+    """What it requires stands in no pyproject.toml."""
+    backend = (
+        "import os, re\n"
+        "def _write(folder):\n"
+        f"    text = open({file!r}).read()\n"
+        "    os.mkdir(folder + '/legacy-1.dist-info')\n"
+        "    with open(folder + '/legacy-1.dist-info/METADATA', 'w') as out:\n"
+        "        out.write('Metadata-Version: 2.1\\nName: legacy\\nVersion: 1\\n')\n"
+        "        out.writelines('Requires-Dist: ' + name + '\\n' for name in re.findall('needs: (.*)', text))\n"
+        "    return 'legacy-1.dist-info'\n"
+        "def prepare_metadata_for_build_wheel(folder, config_settings=None):\n"
+        "    return _write(folder)\n"
+        "def get_requires_for_build_wheel(config_settings=None):\n"
+        "    return []\n"
+    )
+    legacy = project / "legacy"
+    legacy.mkdir()
+    (legacy / "backend.py").write_text(backend)
+    (legacy / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (legacy / file).write_text("# needs: three\n")
+    text = PYPROJECT.replace('"one"', '"legacy"') + '[tool.uv.sources]\nlegacy = { path = "legacy" }\n'
+    (project / "pyproject.toml").write_text(text)
+    shop = resolver(project, environ)
+    shop.lock()
+    assert names(resolve(shop, Locked(), target())) == ["legacy", "three 1.0"]
+    (legacy / file).write_text("# needs: three\n# needs: four\n")
+    with pytest.raises(PolicyError) as caught:
+        resolve(shop, Locked(), target())
+    assert caught.value.message == f"{project}: uv.lock is older than what pyproject.toml asks for"
+
+
 def test_dependencies_that_a_build_backend_tells_are_asked_for_each_time(project: Path) -> None:
     (project / "uv.lock").write_text("version = 1\n")
     assert lock_inputs(project, None) is not None
