@@ -46,17 +46,24 @@ def settings_inputs(project: Path, environ: Mapping[str, str]) -> list[str]:
     if environ.get("UV_CONFIG_FILE"):
         files.append(project / environ["UV_CONFIG_FILE"])
     tables = [_uv_table(folder / configfile.PYPROJECT) for folder in (project, *project.parents)]
-    return [*tables, *(file_digest(path) for path in files)]
+    return [*tables, *map(_settings, files)]
 
 
 def _uv_table(pyproject: Path) -> str:
-    note(pyproject)
-    if not pyproject.is_file():
+    return _settings(pyproject, "tool", "uv")
+
+
+def _settings(file: Path, *keys: str) -> str:
+    """A digest of what a file of settings, or a table in it, means; empty where there is none."""
+    note(file)
+    if not file.is_file():
         return ""
     try:
-        table = configfile.read_toml(pyproject).get("tool", {}).get("uv", {})
-    except UsageError:  # of a folder above, which may be nothing of uv's
-        return file_digest(pyproject)
+        table = configfile.read_toml(file)
+        for key in keys:
+            table = table.get(key, {})
+    except (UsageError, AttributeError):  # of a folder above, which may be nothing of uv's
+        return file_digest(file)
     return hashlib.sha256(json.dumps(table, sort_keys=True, default=str).encode()).hexdigest()
 
 

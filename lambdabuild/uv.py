@@ -208,10 +208,8 @@ def failure(phase: str, stderr: str) -> LambdaBuildError:
             hint="the file is not the one that was locked: do not use it before you know why",
             code="hash-mismatch",
         )
-    if "No interpreter found" in text:
-        return MachineError(
-            message, hint="install that Python (for example: uv python install), uv reads the lock with it"
-        )
+    if (python := _python_failure(phase, text)) is not None:
+        return python
     refusing = _find_refusing_host(text)
     if refusing is not None:
         return MachineError(message, hint=login_hint(refusing), code="login")
@@ -224,6 +222,26 @@ def failure(phase: str, stderr: str) -> LambdaBuildError:
     return BuildError(message)
 
 
+def _python_failure(phase: str, text: str) -> MachineError | None:
+    """Where uv finds no interpreter, or one that does not run: pyenv has shims for versions that are not chosen."""
+    if "No interpreter found" in text:
+        return MachineError(
+            f"{phase} failed; uv says:\n{_indented(text)}",
+            hint="install that Python (for example: uv python install), uv reads the lock with it",
+        )
+    broken = _BROKEN_PYTHON.search(text)
+    if broken is None:
+        return None
+    version = re.search(r"\d+\.\d+$", broken[1])
+    wanted, some = (f" {version[0]}",) * 2 if version else ("", " VERSION")
+    return MachineError(
+        f"{phase} takes a Python{wanted}; the first that uv finds, {broken[1]}, does not run:\n{_indented(text)}",
+        hint=f"uv python install{wanted} brings one; with pyenv: pyenv install{some}, and pyenv local{some}; or name "
+        "one that runs: UV_PYTHON=PATH",
+    )
+
+
+_BROKEN_PYTHON = re.compile(r"Querying Python at `([^`]+)` failed")
 _NETWORK_SIGNS = (
     "error sending request",
     "dns error",

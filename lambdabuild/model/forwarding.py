@@ -21,8 +21,11 @@ _PUBLIC = re.compile(
     r"|HTTP_TIMEOUT|HTTP_CONNECT_TIMEOUT|HTTP_RETRIES|REQUEST_TIMEOUT|CONCURRENT_\w+)"
     rf"|{_PROXIES.pattern}|NO_PROXY|no_proxy"
 )
-_SETTINGS = re.compile(r"UV_(?!CACHE_DIR$|\w*(USERNAME|PASSWORD|TOKEN)$)\w+")
-"""uv's variables but for those of credentials, and where it keeps what it downloads."""
+_SETTINGS = re.compile(
+    r"UV_(?!(CACHE_DIR|LINK_MODE|NO_PROGRESS|\w*(TIMEOUT|RETRIES)|CONCURRENT_\w+|PUBLISH_\w+|TOOL_\w+|PYTHON_\w+_MIRROR"
+    r"|PYTHON_\w*DIR|\w*(USERNAME|PASSWORD|TOKEN))$)\w+"
+)
+"""uv's variables but for those of credentials, and of where and how it fetches what the others decide on."""
 _OF_ANOTHER_REPOSITORY = re.compile(
     "GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|NAMESPACE|PREFIX)"
 )
@@ -70,11 +73,7 @@ def forwarded_without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
 def deciding_without_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     """What of the environment can decide on uv's answers, without passwords, user names and tokens."""
     environ = with_pip(environ)
-    return {
-        name: _without_userinfo(value)
-        for name, value in environ.items()
-        if _PUBLIC.fullmatch(name) or _SETTINGS.fullmatch(name)
-    }
+    return {name: _without_userinfo(value) for name, value in environ.items() if _SETTINGS.fullmatch(name)}
 
 
 def for_git(environ: Mapping[str, str], url: str, *, protocols: Sequence[str]) -> dict[str, str]:

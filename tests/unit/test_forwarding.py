@@ -59,11 +59,15 @@ def test_code_of_distributions_sees_no_credentials() -> None:
     assert forwarded_without_credentials(EVERYTHING) == {**INDEXES, **NETWORK}
 
 
+DECIDING = ("UV_INSECURE_HOST", "UV_INDEX_STRATEGY", "UV_OFFLINE")
+"""Of the network's variables: the others tell how an answer comes, and not what it is."""
+
+
 def test_what_decides_on_answers_holds_no_credentials() -> None:
     settings = {"UV_RESOLUTION": "lowest", "UV_FIND_LINKS": f"https://me:{CANARY}@files.example/wheels"}
     deciding = deciding_without_credentials({**EVERYTHING, **settings})
     told = {"UV_RESOLUTION": "lowest", "UV_FIND_LINKS": "https://files.example/wheels", "UV_TARGET": "/else"}
-    assert deciding == {**INDEXES, **NETWORK, **told}
+    assert deciding == {**INDEXES, **{name: NETWORK[name] for name in DECIDING}, **told}
 
 
 def test_indexes_and_their_credentials_are_left_out() -> None:

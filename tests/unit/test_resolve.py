@@ -246,12 +246,19 @@ def test_what_a_resolution_depends_on(
     assert len(list(kept.iterdir())) == 2
 
 
-@pytest.mark.parametrize("name", ["UV_CACHE_DIR", "UV_INDEX_MINE_PASSWORD", "UV_PUBLISH_TOKEN", "TZ", "PIP_NO_INPUT"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("UV_CACHE_DIR", "UV_INDEX_MINE_PASSWORD", "UV_PUBLISH_TOKEN", "TZ", "PIP_NO_INPUT", "UV_LINK_MODE"),
+        *("UV_HTTP_TIMEOUT", "UV_CONCURRENT_DOWNLOADS", "NO_PROXY", "UV_PYTHON_INSTALL_DIR"),
+    ],
+)
 def test_what_a_resolution_does_not_depend_on(project: Path, environ: dict[str, str], name: str, index: Index) -> None:
     needs = Required(lines=("one>=1",))
     first = resolve(resolver(project, environ), needs, target())
     index.requests.clear()
-    assert resolve(resolver(project, environ | {name: str(project / "1")}), needs, target()) == first
+    value = {"UV_LINK_MODE": "copy", "UV_HTTP_TIMEOUT": "7", "UV_CONCURRENT_DOWNLOADS": "3"}.get(name, "/1")
+    assert resolve(resolver(project, environ | {name: value}), needs, target()) == first
     assert index.requests == []
 
 
@@ -263,6 +270,15 @@ def test_settings_change_what_is_resolved(project: Path, environ: dict[str, str]
     assert names(resolve(resolver(project, lowest), needs, target())) == ["one 1.0"]
     settings_in(project / "uv.toml")
     assert names(resolve(resolver(project, environ), needs, target())) == ["one 1.0"]
+
+
+def test_a_comment_among_settings_changes_nothing(project: Path, environ: dict[str, str], index: Index) -> None:
+    (project / "uv.toml").write_text('resolution = "highest"\n')
+    needs = Required(lines=("one>=1",))
+    first = resolve(resolver(project, environ), needs, target())
+    index.add(wheel("one", "1.5"))
+    (project / "uv.toml").write_text('# as it is\nresolution = "highest"\n')
+    assert resolve(resolver(project, environ), needs, target()) == first
 
 
 def test_the_settings_of_a_workspace_change_what_is_resolved(
@@ -599,7 +615,7 @@ def test_a_lock_is_read_again_when_anything_changes(project: Path, environ: dict
         path = project / {"lock": "uv.lock", "pyproject": "pyproject.toml"}[what]
         path.write_text(path.read_text() + "# another byte\n")
     elif what == "settings":
-        (project.parent / "uv.toml").write_text("")
+        (project.parent / "uv.toml").write_text("[pip]\nstrict = true\n")
     elif what == "needs":
         needs = Locked(extras=("fast",))
     elif what == "uv":

@@ -230,3 +230,25 @@ def test_a_run_sees_the_environment_without_what_would_change_its_meaning(echo: 
         "['A=1', 'NO_COLOR=1', 'UV_INDEX=https://index.example', 'UV_NO_PROGRESS=1']\n",
         stderr="ä",
     )
+
+
+@pytest.mark.parametrize(("shim", "wanted", "version"), [("python3.13", " 3.13", " 3.13"), ("python3", "", " VERSION")])
+def test_a_python_that_does_not_run(tmp_path: Path, shim: str, wanted: str, version: str) -> None:
+    """As pyenv leaves them for versions that are not chosen."""
+    path = tmp_path / shim
+    path.write_text(f"#!/bin/sh\necho 'pyenv: {shim}: command not found' >&2\nexit 127\n")
+    path.chmod(0o755)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\nrequires-python = ">=3.13"\n')
+    (project / ".python-version").write_text("3.13\n")
+    environ = {"PATH": f"{tmp_path}", "HOME": str(tmp_path), "UV_PYTHON_INSTALL_DIR": str(tmp_path / "none")}
+    done = uv.run(uv.find_binary(), uv.lock_command(), cwd=project, environ=environ)
+    error = uv.failure("uv lock", done.stderr)
+    assert isinstance(error, MachineError)
+    assert error.message.startswith(f"uv lock takes a Python{wanted}; the first that uv finds, {path}, does not run:\n")
+    assert f"pyenv: {shim}: command not found" in error.message
+    assert error.hint == (
+        f"uv python install{wanted} brings one; with pyenv: pyenv install{version}, and pyenv local{version}; or name "
+        "one that runs: UV_PYTHON=PATH"
+    )
