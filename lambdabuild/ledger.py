@@ -171,6 +171,9 @@ def _digest(path: str) -> str:
     try:
         if path.startswith(_INDEX):
             return _digest_index(path.removeprefix(_INDEX))
+        kind = stat.S_IFMT(os.stat(path).st_mode)
+        if kind not in (stat.S_IFREG, stat.S_IFDIR):
+            return f"{kind:o}"  # a pipe would be waited for, and a device may have no end
         with open(path, "rb") as file:
             digest = hashlib.sha256()
             while chunk := file.read(_CHUNK):

@@ -49,7 +49,9 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
 
 def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -> tuple[ProjectConfig, tuple[str, ...]]:
     """The configuration with the function that ``--handler`` describes, and its name."""
+    from lambdabuild.model.config import DEFAULT_LAYER
     from lambdabuild.model.configfunction import FunctionConfig, find_long_handler_problem, split_folder
+    from lambdabuild.model.configvalues import find_artifact_name_problem
     from lambdabuild.model.planning import DEFAULT_FUNCTION
 
     problem = find_long_handler_problem(handler)
@@ -58,7 +60,10 @@ def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -
     if len(names) > 1:
         raise UsageError("--handler describes one function", hint="give it at most one NAME")
     name = names[0] if names else DEFAULT_FUNCTION
-    if name in config.layers:
+    problem = find_artifact_name_problem(name)
+    if problem is not None:
+        raise UsageError(f"NAME: {problem}")
+    if name in (config.layers or (DEFAULT_LAYER,)):
         raise UsageError(f'"{name}" is a layer', hint="give the function a NAME of its own")
     folder, handler = split_folder(handler)
     known = config.functions.get(name) or FunctionConfig(name=name, handler=handler)

@@ -241,6 +241,12 @@ def test_mistakes_in_the_configuration(shop: Shop) -> None:
         ),
         (["package", "--handler", "shop.mian.handler"], "there is no module shop/mian.py in src or "),
         (["package", "a", "b", "--handler", "a.b"], "error: --handler describes one function\n"),
+        (
+            ["package", "../api", "--handler", "shop.main.handler"],
+            'error: NAME: "../api" cannot be the name of a file; names are ASCII letters, digits, ., _ and -, '
+            "and begin with a letter or digit\n",
+        ),
+        (["package", "layer", "--handler", "shop.main.handler"], 'error: "layer" is a layer\n'),
         (["layer", "--project", "nowhere"], "error: --project: nowhere does not exist\n"),
         (
             ["layer", "--output", "pyproject.toml", "--builder", "host"],

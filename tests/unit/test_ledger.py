@@ -175,3 +175,15 @@ def test_what_was_written_and_then_replaced_is_a_change(file: Path) -> None:
     told = written(file, hashlib.sha256(b"one").hexdigest())
     file.write_text("two")
     assert find_change(told) == str(file)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "requirements.txt"
+    os.mkfifo(pipe)
+    with recording() as ledger:
+        note(pipe)
+    seen = ledger.take()
+    assert find_change(seen) is None
+    pipe.unlink()
+    pipe.write_text("six\n")
+    assert find_change(seen) == str(pipe)
