@@ -25,10 +25,7 @@ def find_folders(project: Path, pattern: str, module: str) -> Folders:
     found, passed = [], []
     matches = _match(project, pattern)
     for folder in matches:
-        files = [folder / f"{module}.py", folder / module / "__init__.py"]
-        for file in files:
-            note(file)
-        if any(file.is_file() for file in files):
+        if _has_module(folder, module):
             found.append(folder)
         elif any(name.endswith(".py") for name in _list(folder)):
             passed.append(folder)
@@ -37,6 +34,17 @@ def find_folders(project: Path, pattern: str, module: str) -> Folders:
         passed=tuple(map(str, (folder.relative_to(project) for folder in passed))),
         near=None if matches else _find_near(project, pattern),
     )
+
+
+def _has_module(folder: Path, module: str) -> bool:
+    """Whether a module is there, told by the names in folders: what is in its file does not matter."""
+    path = folder / module
+    for file in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+        if not file.parent.is_dir():
+            note(file.parent)
+        elif file.name in _list(file.parent) and file.is_file():
+            return True
+    return False
 
 
 def _match(project: Path, pattern: str) -> list[Path]:

@@ -124,7 +124,7 @@ def run_verify(
 def plan_again(artifact: Artifact, options: BuildOptions, project: Path, config: ProjectConfig) -> Plan:
     """The plan of a build that made an artifact; raises UsageError where the configuration knows it no more."""
     targets = choose_targets(options, project, config)
-    found = find_needs(project, config.functions.values())
+    found = find_needs(project, (one for one in config.functions.values() if one.name == artifact.name))
     if artifact.kind == "layer":
         return plan_layers(config, targets, (artifact.part_of or artifact.name,), found)
     plan = plan_slim if artifact.kind == "function" else plan_fat

@@ -42,7 +42,7 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
         if handler is not None:
             config, names = _with_handler(config, names, handler)
         targets = choose_targets(options, project, config)
-        found = find_needs(project, config.functions.values())
+        found = find_needs(project, (one for one in config.functions.values() if not names or one.name in names))
         plan = {"slim": plan_slim, "fat": plan_fat}[mode](config, targets, names, found)
         run_build(options, project, config, plan, recorder)
 

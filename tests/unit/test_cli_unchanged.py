@@ -77,7 +77,7 @@ def test_an_unchanged_build_says_again_what_it_said(shop: Shop) -> None:
 def test_warnings_are_said_again(shop: Shop) -> None:
     text = PYPROJECT.replace('python = "3.13"', 'python = "3.10"')
     shop.write({"pyproject.toml": text}).lock()
-    warning = "warning: python3.10 is deprecated since 2026-10-31: AWS patches it no more\n"
+    warning = "warning: python3.10 is deprecated since 2026-10-31: AWS patches it no more, "
     first, again = package(shop), package(shop)
     assert warning in first.err
     assert again.err.startswith(warning)

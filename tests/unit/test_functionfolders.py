@@ -10,9 +10,9 @@ import pytest
 from lambdabuild.configfile import read_config
 from lambdabuild.errors import ConfigError
 from lambdabuild.functionfolders import find_folders
-from lambdabuild.ledger import recording
+from lambdabuild.ledger import find_change, recording
 from lambdabuild.model.configmany import Folders
-from tests.unprivileged import run_unprivileged
+from tests.unprivileged import public_folder, run_unprivileged
 
 
 def write(project: Path, *names: str) -> None:
@@ -72,17 +72,19 @@ def test_a_new_folder_is_noticed(tmp_path: Path) -> None:
     with recording() as ledger:
         find_folders(tmp_path, "f/*", "app")
     seen = ledger.take()
-    assert {str(tmp_path / name) for name in ("f", "f/a/app.py", "f/b/app.py")} <= seen.keys()
+    assert {str(tmp_path / name) for name in ("f", "f/a", "f/b")} <= seen.keys()
+    (tmp_path / "f" / "a" / "app.py").write_text("other = 1\n")
+    assert find_change(seen) is None
+    write(tmp_path, "f/c/app.py")
+    assert find_change(seen) == str(tmp_path / "f")
 
 
-def test_a_folder_that_may_not_be_listed(tmp_path: Path) -> None:
-    for above in (tmp_path, *tmp_path.parents):
-        if above.stat().st_uid == os.getuid() and above != Path("/"):
-            above.chmod(0o755)
-    (tmp_path / "f").mkdir(mode=0o711)
-    told = run_unprivileged(
-        "from lambdabuild.functionfolders import find_folders\nfrom pathlib import Path\nimport sys",
-        "try:\n    find_folders(Path(sys.argv[1]), 'f/*', 'app')\nexcept Exception as error:\n    print(error)",
-        tmp_path,
-    )
-    assert told == f"{tmp_path / 'f'} cannot be read: Permission denied\n"
+def test_a_folder_that_may_not_be_listed() -> None:
+    with public_folder() as project:
+        (project / "f").mkdir(mode=0o711)
+        told = run_unprivileged(
+            "from lambdabuild.functionfolders import find_folders\nfrom pathlib import Path\nimport sys",
+            "try:\n    find_folders(Path(sys.argv[1]), 'f/*', 'app')\nexcept Exception as error:\n    print(error)",
+            project,
+        )
+        assert told == f"{project / 'f'} cannot be read: Permission denied\n"

@@ -64,7 +64,8 @@ class Works:
         project = self.shop.project
         config = read_config(project)
         targets = Targets(runtimes=RUNTIMES, requires_python=config.requires_python, default=target())
-        plan = partial(plan, found=find_needs(project, config.functions.values()))
+        chosen = [one for one in config.functions.values() if not names or one.name in names]
+        plan = partial(plan, found=find_needs(project, chosen))
         plain = Order(
             project=project,
             config=config,
@@ -577,7 +578,8 @@ def test_strict_leaves_other_warnings_what_they_are(works: Works) -> None:
     layers = '[[layers.a]]\nrequirements = ["one==1.0"]\n[[layers.b]]\nrequirements = ["one==2.0"]\n'
     strict = works.configure("[tool.lambdabuild]\nstrict = true\n" + layers + API + "requirements = false\n")
     assert messages(strict.slim(today=LATE)) == [
-        "warning: python3.13 is deprecated since 2029-06-30: AWS patches it no more",
+        "warning: python3.13 is deprecated since 2029-06-30: AWS patches it no more, creates no function with it from "
+        "2029-07-31 on and updates none from 2029-08-31 on",
         "warning: api: its layer a brings one 1.0, its layer b one 2.0; b's files win where they meet",
     ]
 
