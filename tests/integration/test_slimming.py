@@ -1,4 +1,4 @@
-"""Slimming by evidence, in the runtime image: what is kept is needed there, and breaks where it is not kept."""
+"""Slimming, in the runtime image: what is kept serves there, and what is stripped is missing."""
 
 from __future__ import annotations
 
@@ -32,6 +32,18 @@ SHAPES = wheel(
         "shapes/core/tests/_types.py": "from ._names import NAME\n\nclass Shape:\n    name = NAME\n",
         "shapes/core/tests/_names.py": "NAME = 'square'\n",
         "shapes/core/tests/test_types.py": "import pytest\n",
+        "shapes/sizes.py": "from pathlib import Path\n\n"
+        "SIZES = (Path(__file__).parent / 'tests' / 'sizes.txt').read_text()\n",
+        "shapes/tests/sizes.txt": "7",
+        "shapes/tests/other.txt": "8",
+    },
+)
+PLUGIN = wheel(
+    "plugin",
+    files={
+        "plugin.py": "NAME = 'plugged'\n",
+        "plugin-1.0.dist-info/entry_points.txt": "[shop.plugins]\na = plugin:NAME\n",
+        "plugin-1.0.dist-info/licenses/LICENSE": "free\n",
     },
 )
 HANDLER = """\
@@ -44,6 +56,22 @@ def handler(event, context):
     found = [point.load() for point in entry_points(group="shop.plugins")]
     return [tells.of(event["name"]), shapes.Shape.name, found]
 """
+LOOKS_UP = """\
+from importlib import metadata
+
+def handler(event, context):
+    import shapes.sizes
+
+    names = ("tells", "shapes", "plugin")
+    modules = metadata.packages_distributions()
+    return {
+        "versions": [metadata.version(name) for name in names],
+        "modules": {name: modules.get(name) for name in names},
+        "plugins": [point.load() for point in metadata.entry_points(group="shop.plugins")],
+        "files": sorted(map(str, metadata.files("plugin") or ())),
+        "sizes": shapes.sizes.SIZES,
+    }
+"""
 
 
 @pytest.fixture
@@ -54,25 +82,19 @@ def image(docker_client: docker.DockerClient, image_for: Callable[[str], str]) -
 @pytest.fixture
 def build(tmp_path: Path, lambdabuild: Callable) -> Callable[[str], dict[str, Any]]:
     """Builds a project of three hand-made wheels with these lines in its table."""
-    plugin = wheel(
-        "plugin",
-        files={
-            "plugin.py": "NAME = 'plugged'\n",
-            "plugin-1.0.dist-info/entry_points.txt": "[shop.plugins]\na = plugin:NAME\n",
-        },
-    )
-    wheels = (TELLS, SHAPES, plugin)
+    wheels = (TELLS, SHAPES, PLUGIN)
     sources = "".join(f'{one.name} = {{ path = "{one.filename}" }}\n' for one in wheels)
 
-    def run(table: str) -> dict[str, Any]:
+    def run(table: str, handler: str = HANDLER, python: str = "3.13") -> dict[str, Any]:
         (tmp_path / "pyproject.toml").write_text(
             '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\n'
             f'dependencies = ["tells", "shapes", "plugin"]\n[tool.uv.sources]\n{sources}'
-            f'[tool.lambdabuild]\npython = "3.13"\n{table}[tool.lambdabuild.functions.api]\nhandler = "api.handler"\n'
+            f'[tool.lambdabuild]\npython = "{python}"\n{table}'
+            '[tool.lambdabuild.functions.api]\nhandler = "api.handler"\n'
         )
         for one in wheels:
             (tmp_path / one.filename).write_bytes(one.data)
-        (tmp_path / "api.py").write_text(HANDLER)
+        (tmp_path / "api.py").write_text(handler)
         subprocess.run([sys.executable, "-m", "uv", "lock", "--quiet", "--project", tmp_path], check=True)
         done = lambdabuild("package", "--project", tmp_path, "--builder", "docker", "--no-verify", "--json")
         return json.loads(done.stdout)
@@ -91,41 +113,47 @@ def test_what_is_needed_is_kept_by_default(build: Callable, image: LambdaImage) 
     assert (answer.error, answer.payload) == (None, ["2.5", "square", ["plugged"]])
     assert report["kept"]["layer.zip"] == [
         {
-            "distribution": "plugin",
-            "kind": "metadata",
-            "files": ["plugin-1.0.dist-info/METADATA", "plugin-1.0.dist-info/entry_points.txt"],
-            "size": 79,
-            "reasons": ["declares entry points: shop.plugins", "tells/__init__.py:4 looks up any distribution"],
-        },
-        {
-            "distribution": "shapes",
-            "kind": "metadata",
-            "files": ["shapes-2.5.dist-info/METADATA"],
-            "size": 48,
-            "reasons": ["tells/__init__.py:4 looks up any distribution"],
-        },
-        {
-            "distribution": "tells",
-            "kind": "metadata",
-            "files": ["tells-1.0.dist-info/METADATA"],
-            "size": 47,
-            "reasons": ["tells/__init__.py:4 looks up any distribution"],
-        },
-        {
             "distribution": "shapes",
             "kind": "tests",
             "files": [
                 "shapes/core/tests/__init__.py",
                 "shapes/core/tests/_names.py",
                 "shapes/core/tests/_types.py",
+                "shapes/tests/sizes.txt",
             ],
-            "size": 71,
+            "size": 72,
             "reasons": [
                 "shapes/__init__.py:1 imports shapes.core.tests._types",
                 "shapes/core/tests/_types.py:1 imports shapes.core.tests._names",
+                "shapes/sizes.py:3 names shapes/tests/sizes.txt",
             ],
         },
     ]
+    (note,) = [one for one in report["findings"] if one["severity"] == "note"]
+    assert note["message"] == (
+        "layer.zip leaves out 1 data file (1 B) of test folders, which no code outside of them names: "
+        "shapes/tests/other.txt"
+    )
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_look_ups_over_a_set(
+    build: Callable, docker_client: docker.DockerClient, image_for: Callable[[str], str], python: str
+) -> None:
+    image = LambdaImage(docker_client, image_for(python))
+    report = build("", LOOKS_UP, python)
+    answer = image.invoke(**zips(report), handler="api.handler", event={})
+    assert answer.error is None
+    assert answer.payload == {
+        "versions": ["1.0", "2.5", "1.0"],
+        "modules": {"tells": ["tells"], "shapes": ["shapes"], "plugin": ["plugin"]},
+        "plugins": ["plugged"],
+        "files": answer.payload["files"],
+        "sizes": "7",
+    }
+    assert {"plugin.py", "plugin-1.0.dist-info/METADATA"} <= set(answer.payload["files"])
+    reasons = {tuple(one["reasons"]) for one in report["kept"]["layer.zip"] if one["kind"] == "metadata"}
+    assert reasons == {("api.py:12 asks for lists of files",)}
 
 
 @pytest.mark.parametrize(

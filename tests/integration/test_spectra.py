@@ -123,7 +123,9 @@ def test_layer_is_below_python_and_slim(built: Built) -> None:
     parts = [set(name.split("/")) for name in names]
     assert not any(part & {"__pycache__", "tests", "test"} for part in parts)
     kept = {name.rpartition("/")[2] for name in names if ".dist-info/" in name}
-    assert kept <= {"METADATA", "RECORD", "entry_points.txt", "top_level.txt"}  # pydantic looks up any distribution
+    assert kept == {"METADATA", "entry_points.txt", "top_level.txt"}
+    distributions = {name.split("/")[1] for name in names if name.endswith(".dist-info/METADATA")}
+    assert {name.split("/")[1] for name in names if name.endswith(".dist-info/top_level.txt")} == distributions
     assert not any(folder.endswith(".egg-info") for part in parts for folder in part)
     assert "python/botocore/docs/__init__.py" in names
 
