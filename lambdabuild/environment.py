@@ -10,7 +10,7 @@ from pathlib import Path
 from lambdabuild.errors import MachineError
 
 READER = ".".join(map(str, sys.version_info[:2]))
-"""Which code can be read, and so what evidence is in it, depends on the Python that reads."""
+"""What is said of code depends on the Python that reads it: an older one cannot parse all of it. No bytes do."""
 
 
 def environment() -> Mapping[str, str]:

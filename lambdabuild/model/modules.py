@@ -21,7 +21,7 @@ def top_level_modules(paths: Iterable[str], python: str, *, layer: bool) -> tupl
         for path in paths
         if (root := next((root for root in roots if path.startswith(root)), None)) is not None
     }
-    folders = {path.rpartition("/")[0] for path in relative if path.endswith("/__init__.py")}
+    folders = {path.rpartition("/")[0] for path in relative if path.endswith(("/__init__.py", "/__init__.pyc"))}
     found = (_module(path, folders, python) for path in relative)
     return tuple(sorted({module for module in found if module is not None}))
 
@@ -40,8 +40,8 @@ def _module(path: str, packages: set[str], python: str) -> str | None:
 
 def _stem(name: str, python: str, *, alone: bool) -> str | None:
     """The name of the module in a file, which stands ``alone`` in no folder."""
-    if alone and name.endswith(".py"):
-        stem = name.removesuffix(".py")
+    if alone and name.endswith((".py", ".pyc")):
+        stem = name.partition(".py")[0]
     else:
         found = _EXTENSION.fullmatch(name)
         if found is None or found["version"] not in (None, python.replace(".", "")):

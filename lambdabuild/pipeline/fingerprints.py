@@ -19,7 +19,7 @@ from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.steps.resolve import Resolution
 from lambdabuild.zipformat import COMPRESSOR
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 def fingerprints_of(

@@ -20,7 +20,7 @@ from lambdabuild.model.said import Said, parse_said, said_document
 from lambdabuild.model.slimming import Kept
 
 _KIND = "artifacts"
-_FORMAT = 2
+_FORMAT = 3
 
 Taken = dict[str, list[Any]]
 """What was read, as a ledger tells it."""
