@@ -49,6 +49,6 @@ def out_of_memory(container: DockerContainer, doing: str) -> BuildError:
     held = f" (limit {format_size(limit)})" if limit else ""
     return BuildError(
         f"{doing}: out of memory{held}",
-        hint="give the Docker Engine more memory: a container gets three quarters of it",
+        hint="let it take less, or give the Docker Engine more memory",
         code="out-of-memory",
     )

@@ -105,7 +105,8 @@ def limit_memory(client: docker.DockerClient, process: subprocess.Popen[str]) ->
         for container in client.containers.list(filters=filters, ignore_removed=True):
             if container.id not in limited:
                 memory, cpus = (container.attrs["HostConfig"][name] for name in ("Memory", "NanoCpus"))
-                assert (memory, cpus) == (limits(client)["mem_limit"], limits(client)["nano_cpus"])
+                assert 0 < memory <= client.info()["MemTotal"]
+                assert cpus == limits(client)["nano_cpus"] > 0
                 with suppress(docker.errors.APIError):  # it is removed just now
                     container.update(mem_limit=LIMIT, memswap_limit=LIMIT)
                 limited.add(container.id)
@@ -121,7 +122,7 @@ def test_a_build_that_wants_more_memory(
     assert (code, said[said.index("error: ") :]) == (
         1,
         "error: building greedy: out of memory (limit 100.0 MB)\n"
-        "  hint: give the Docker Engine more memory: a container gets three quarters of it\n",
+        "  hint: let it take less, or give the Docker Engine more memory\n",
     )
     assert not (folder / "dist").exists()
 
@@ -133,6 +134,6 @@ def test_an_import_that_wants_more_memory(
     code, said = build(project("", handler), environ, docker_client, until="trying ", options=("--verify",))
     assert (code, said[said.index("error: ") :]) == (
         1,
-        "error: importing in the sandbox: out of memory (limit 100.0 MB)\n"
-        "  hint: give the Docker Engine more memory: a container gets three quarters of it\n",
+        "error: importing app.handler in the sandbox: out of memory (limit 100.0 MB)\n"
+        "  hint: let it take less, or give the Docker Engine more memory\n",
     )
