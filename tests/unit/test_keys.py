@@ -59,6 +59,9 @@ NOT_OF_RUNTIME = {
     "newest_libstdcxx": _OTHER,
     "libraries": frozenset({"libother.so.1"}),
     "deprecation": date(2099, 1, 1),
+    "blocks_create": date(2099, 2, 1),
+    "blocks_update": date(2099, 3, 1),
+    "preview": True,
 }
 OF_TARGET = {"architecture": "arm64"}
 OF_TOOLS = {"uv": "0.13.9", "compressor": "libdeflate 7", "image": None, "recipe": "11" * 32}
@@ -245,6 +248,7 @@ def test_a_patch_belongs_to_whoever_asks_for_it(compiled: Callable[..., tuple[in
 
 OPTIONS = {
     "project": Path("/elsewhere"),
+    "project_default": Path("/here/too"),
     "output": Path("out"),
     "python": "3.12",
     "architecture": "arm64",
@@ -254,6 +258,8 @@ OPTIONS = {
     "clean": True,
     "skip_validation": True,
     "verify": True,
+    "upload": "s3",
+    "upload_default": "direct",
     "timings": True,
     "as_json": True,
 }
