@@ -73,6 +73,8 @@ class Console:
         sys.stderr.write(warnings.getvalue())
         sys.stderr.flush()
         sys.stdout.write(output.getvalue())
+        if report.removed:  # of what was removed now, an unchanged build does not tell again
+            self.notice(f"--clean removed {', '.join(report.removed)}", code="removed")
         builders = {artifact.provenance.builder for artifact in report.artifacts} - {"none"}
         made_with = ", ".join((*report.targets, *(f"{builder} builder" for builder in sorted(builders))))
         if report.verification is None:
@@ -97,6 +99,15 @@ class Console:
             self.notice(note, code="restored")
         for note in verifiedtext.notes(report.verification, why_not=report.unverified):
             self.notice(note, code="not-verified")
+        if report.unconfigured:
+            files = ", ".join(report.unconfigured)
+            self.notice(
+                f"{files}: made by earlier builds, and configured no more; --clean removes what a build does not make",
+                code="not-configured",
+            )
+        if report.replaced:
+            files = ", ".join(report.replaced)
+            self.notice(f"{files} of an earlier build stays, but the manifest has another file now", code="replaced")
         if self._as_json:
             _print_json(report_document(report, version=__version__))
             return

@@ -72,6 +72,9 @@ Code = Literal[
     "restored",
     "not-verified",
     "changed-meanwhile",
+    "not-configured",
+    "replaced",
+    "removed",
 ]
 """What happened, for programs; ``docs/errors.md`` is the table. A code that was published keeps its meaning."""
 

@@ -16,7 +16,7 @@ import click
 
 from lambdabuild import __version__
 from lambdabuild.cli.streams import flush, open_streams
-from lambdabuild.errors import Terminated
+from lambdabuild.errors import Terminated, UsageError
 
 _OBJECTS = 100_000
 """How many objects are made before Python looks for rings among them: a run is short, and makes few."""
@@ -29,6 +29,10 @@ _COMMANDS = ("layer", "package", "validate", "invoke", "verify", "cache")
 class _Group(click.Group):
     """Loads a command when it is asked for."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _check_not_empty(args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
 
@@ -37,6 +41,15 @@ class _Group(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(import_module(f"lambdabuild.cli.{cmd_name}"), cmd_name)
         return command
+
+
+def _check_not_empty(args: list[str]) -> None:
+    """Nothing that a command takes may be empty: it is a variable that is not set, and no default is meant."""
+    for before, argument in zip(["lambdabuild", *args], args, strict=False):
+        option, given, value = argument.partition("=")
+        if not argument.strip() or (option.startswith("--") and given and not value.strip()):
+            what = f"what follows {before}" if not argument.strip() else option
+            raise UsageError(f"{what} is empty", hint="set the variable that it comes from, or leave it out")
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

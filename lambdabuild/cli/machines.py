@@ -17,7 +17,7 @@ from lambdabuild.builders.secrets import read_credentials, read_settings
 from lambdabuild.buildstate import Told
 from lambdabuild.cache import Cache, default_root
 from lambdabuild.cli.cache import read_bound
-from lambdabuild.cli.options import BuildOptions, choose_targets, find_output, open_project
+from lambdabuild.cli.options import BuildOptions, choose_targets, find_output, find_output_file, open_project
 from lambdabuild.cli.unchanged import Recorder
 from lambdabuild.console import Console
 from lambdabuild.environment import environment, home
@@ -28,6 +28,7 @@ from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Listener
 from lambdabuild.model.forwarding import relevant
 from lambdabuild.model.limits import judged
+from lambdabuild.model.outputs import is_configured, name_output
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.report import MANIFEST, Artifact, Report
@@ -55,11 +56,22 @@ def run_build(
     recorder: Recorder,
     *,
     split: str = "no",
+    configured: ProjectConfig | None = None,
 ) -> None:
-    """Build the plan and tell what came of it; ``split`` is ``no``, ``propose`` or ``make``."""
+    """Build the plan and tell what came of it; ``split`` is ``no``, ``propose`` or ``make``. ``configured`` is what the
+    project says, where ``config`` is of the command line."""
     console = Console(as_json=options.as_json, timings=options.timings)
     environ = environment()
-    order = replace(_order(options, project, config, plan, environ), split=split != "no")
+    file = find_output_file(options.output)
+    if file is not None:
+        if split == "make":
+            raise UsageError(f"--split --make makes several layers, and {file} is one file")
+        plan = name_output(plan, file)
+    order = replace(
+        _order(options, project, config, plan, environ),
+        split=split != "no",
+        configured=partial(is_configured, configured or config),
+    )
     bound = read_bound(environ)
     machines = _machines(options, project, config, console, environ, output=order.output)
     try:
@@ -126,9 +138,10 @@ def plan_again(artifact: Artifact, options: BuildOptions, project: Path, config:
     targets = choose_targets(options, project, config)
     found = find_needs(project, (one for one in config.functions.values() if one.name == artifact.name))
     if artifact.kind == "layer":
-        return plan_layers(config, targets, (artifact.part_of or artifact.name,), found)
+        layers = plan_layers(config, targets, (artifact.part_of or artifact.name,), found)
+        return layers if artifact.part_of else name_output(layers, artifact.file)
     plan = plan_slim if artifact.kind == "function" else plan_fat
-    return plan(config, targets, (artifact.name,), found)
+    return name_output(plan(config, targets, (artifact.name,), found), artifact.file)
 
 
 def _options(artifact: Artifact) -> BuildOptions:

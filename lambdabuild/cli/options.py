@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lambdabuild.errors import UsageError
 from lambdabuild.model.limits import UPLOADS, Upload
 from lambdabuild.model.target import ARCHITECTURES, BUILDERS
 
@@ -43,7 +44,7 @@ _OPTIONS = (
         "--output",
         "-o",
         type=click.Path(path_type=Path),
-        help="Folder that the artifacts go to. [default: dist/lambda in the project]",
+        help="Folder that the artifacts go to, or the FILE.zip of one. [default: dist/lambda in the project]",
     ),
     click.option("--python", metavar="X.Y", help="Runtime to build for. [default: from pyproject.toml]"),
     click.option("--architecture", type=click.Choice(ARCHITECTURES), help="[default: x86_64]"),
@@ -143,4 +144,15 @@ def choose_targets(options: BuildOptions, project: Path, config: ProjectConfig) 
 
 def find_output(output: Path | None, project: Path, config: ProjectConfig) -> Path:
     """The output folder: as given relative to here, as configured relative to the project."""
-    return output.absolute() if output is not None else project / config.output
+    if output is None:
+        return project / config.output
+    return output.absolute().parent if find_output_file(output) is not None else output.absolute()
+
+
+def find_output_file(output: Path | None) -> str | None:
+    """The name of the archive, where the output is one and no folder."""
+    if output is None or output.suffix != ".zip":
+        return None
+    if not output.name.isprintable() or "\\" in output.name:
+        raise UsageError(f"--output: {output.name!r} is no name for an archive")
+    return output.name

@@ -39,12 +39,13 @@ def package(names: tuple[str, ...], mode: str, handler: str | None, **given: Any
         from lambdabuild.steps.discover import find_needs
 
         project, config = open_project(options.project, options.project_default, bare=handler is not None)
+        configured = config
         if handler is not None:
             config, names = _with_handler(config, names, handler)
         targets = choose_targets(options, project, config)
         found = find_needs(project, (one for one in config.functions.values() if not names or one.name in names))
         plan = {"slim": plan_slim, "fat": plan_fat}[mode](config, targets, names, found)
-        run_build(options, project, config, plan, recorder)
+        run_build(options, project, config, plan, recorder, configured=configured)
 
 
 def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -> tuple[ProjectConfig, tuple[str, ...]]:

@@ -59,6 +59,6 @@ def _say_again(told: Told, options: BuildOptions, seconds: float) -> None:
     sys.stderr.flush()
     if options.as_json:
         document = json.loads(told.output)
-        print(json.dumps({**document, "unchanged": True, "seconds": round(seconds, 3)}, indent=2))
+        print(json.dumps({**document, "removed": [], "unchanged": True, "seconds": round(seconds, 3)}, indent=2))
     else:
         print(f"{told.output}{told.last}, unchanged, {seconds:.1f} s")

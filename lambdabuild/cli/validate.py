@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lambdabuild.cli.options import BuildOptions, choose_targets, find_output, open_project, upload_options
+from lambdabuild.cli.options import (
+    BuildOptions,
+    choose_targets,
+    find_output,
+    find_output_file,
+    open_project,
+    upload_options,
+)
 from lambdabuild.model.limits import Upload
 from lambdabuild.model.target import Runtime, Target, find_runtime
 
@@ -57,7 +64,8 @@ def validate(
     if not zips or project is not None or configfile.is_in_project(current_folder()):
         folder, config = open_project(project, bare=True)
         upload = upload or config.upload
-        zips = zips or find_artifacts(find_output(output, folder, config))
+        file = find_output_file(output)
+        zips = zips or ((output,) if output and file else find_artifacts(find_output(output, folder, config)))
         runtimes = _runtimes_of(config, choose_targets(BuildOptions(), folder, config))
     checked = inspect(zips)
     upload = upload or upload_default

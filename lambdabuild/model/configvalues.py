@@ -83,9 +83,11 @@ def find_architecture_problem(value: str) -> str | None:
 
 
 def find_output_problem(value: str) -> str | None:
-    """Any path will do."""
-    if not value:
+    """Any path of a directory will do."""
+    if not value.strip():
         return "is empty; expected a directory"
+    if value.endswith(".zip"):
+        return f"{quote(value)} is the name of a file; expected a directory (--output names the file of one archive)"
     return "has a control character in it" if _CONTROL.search(value) else None
 
 
@@ -136,7 +138,7 @@ def find_handler_syntax_problem(handler: str) -> str | None:
 
 def find_path_problem(path: str) -> str | None:
     """A relative POSIX path that stays inside the project."""
-    if not path:
+    if not path.strip():
         return "is empty; expected a path inside the project"
     if "\\" in path:
         return f"{quote(path)} has a backslash in it; write paths with /"
@@ -159,6 +161,8 @@ def find_inner_path_problem(path: str) -> str | None:
 
 def find_pattern_problem(pattern: str) -> str | None:
     """A gitignore pattern: whatever ``model.patterns`` can read."""
+    if not pattern.strip():
+        return "is empty; expected a gitignore pattern"
     from lambdabuild.model.patterns import source_rules  # imports pathspec, which most projects do without
 
     try:

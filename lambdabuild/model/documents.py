@@ -58,6 +58,7 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "compressor": artifact.provenance.compressor,
         "bytecode_python": artifact.provenance.bytecode,
         "strip_version": artifact.provenance.strip,
+        "configured": artifact.configured,
         **({"part_of": artifact.part_of} if artifact.part_of is not None else {}),
     }
 
@@ -89,6 +90,9 @@ def report_document(report: Report, *, version: str) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "verification": verification,
         "unverified": report.unverified,
+        "unconfigured": list(report.unconfigured),
+        "replaced": list(report.replaced),
+        "removed": list(report.removed),
     }
 
 

@@ -32,10 +32,12 @@ class LayerPlan:
     transforms: Transforms
     users: tuple[Sources, ...]
     """The code of all configured functions that attach it, as far as the configuration tells."""
+    asked_file: str | None = None
+    """The name of its archive, where another one is asked for than its own."""
 
     @property
     def file(self) -> str:
-        return f"{self.name}.zip"
+        return self.asked_file or f"{self.name}.zip"
 
     @property
     def described_target(self) -> str:
@@ -89,10 +91,13 @@ class FunctionPlan:
     transforms: Transforms
     unused: str | None = None
     """What is said of a file of dependencies that lies beside its handler and is not used."""
+    asked_file: str | None = None
+    """The name of its archive, where another one is asked for than its own."""
 
     @property
     def file(self) -> str:
-        return f"{self.name}-fat.zip" if self.kind == "fat-function" else f"{self.name}.zip"
+        own = f"{self.name}-fat.zip" if self.kind == "fat-function" else f"{self.name}.zip"
+        return self.asked_file or own
 
     @property
     def attached_layers(self) -> tuple[LayerPlan, ...]:

@@ -94,6 +94,8 @@ class Artifact:
     """None where none are stripped."""
     ignore_rule: IgnoreRule | None = None
     """None where nothing of the sources could be ignored."""
+    configured: bool = True
+    """Whether the project configured it when the manifest was written; what a build makes counts as configured."""
 
     @property
     def code_sha256(self) -> str:
@@ -126,6 +128,12 @@ class Report:
     """What was tried in the image; None where nothing was."""
     unverified: str | None = None
     """Why nothing was, where that is worth a note."""
+    unconfigured: tuple[str, ...] = ()
+    """Archives of earlier builds in the folder that nothing configures any more."""
+    replaced: tuple[str, ...] = ()
+    """Archives of earlier builds in whose place another file is now, and that the manifest tells of no more."""
+    removed: tuple[str, ...] = ()
+    """Archives of earlier builds that ``--clean`` removed."""
     kept: Mapping[str, tuple[Kept, ...]] = field(default_factory=dict)
     """What slimming would have left out and evidence kept, by artifact."""
 

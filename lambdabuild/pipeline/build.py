@@ -23,7 +23,7 @@ from lambdabuild.pipeline.reuse import Earlier, Memory, recall, remember, take
 from lambdabuild.pipeline.sidebyside import side_by_side
 from lambdabuild.pipeline.verifybuilt import Verified, verify_built
 from lambdabuild.steps.collect import find_handler
-from lambdabuild.steps.publish import Stage, Written, staging
+from lambdabuild.steps.publish import Published, Stage, Written, check_places, staging
 from lambdabuild.zipformat import COMPRESSOR
 
 
@@ -54,6 +54,7 @@ def build(order: Order, machines: Machines) -> Report:
     """
     started = time.monotonic()
     known = recall(machines.cache, order.output)
+    check_places(order.output, (one.file for one in order.plan.made))
     _check_handlers(order, _reusable(known, order, machines))
     waited = False
 
@@ -68,10 +69,10 @@ def build(order: Order, machines: Machines) -> Report:
     ):
         known = recall(machines.cache, order.output, known=None if waited else known)
         built = _build(order, machines, stage, _reusable(known, order, machines))
-        stage.commit(built.artifacts, clean=order.clean, vouched=known.vouches)
+        published = stage.commit(built.artifacts, clean=order.clean, vouched=known.vouches, configured=order.configured)
         if not order.split:
             _remember(built, known, order, machines)
-    return _report(built, order, seconds=time.monotonic() - started)
+    return _report(built, published, order, seconds=time.monotonic() - started)
 
 
 def _reusable(known: Memory, order: Order, machines: Machines) -> Memory:
@@ -154,7 +155,7 @@ def _remember(built: _Built, known: Memory, order: Order, machines: Machines) ->
     remember(machines.cache, order.output, made, memory=known)
 
 
-def _report(built: _Built, order: Order, *, seconds: float) -> Report:
+def _report(built: _Built, published: Published, order: Order, *, seconds: float) -> Report:
     prepared = built.prepared
     fresh = sum(one.fresh for one in prepared.installed.values())
     stands = {one.artifact.file: one for one in built.stands}
@@ -165,6 +166,9 @@ def _report(built: _Built, order: Order, *, seconds: float) -> Report:
         artifacts=built.artifacts,
         findings=built.findings,
         left_out={file: modules for file, modules in left_out.items() if modules},
+        unconfigured=published.unconfigured,
+        replaced=published.replaced,
+        removed=published.removed,
         kept={file: of_file for file, of_file in kept.items() if of_file},
         cached=prepared.distributions - fresh,
         installed=fresh,

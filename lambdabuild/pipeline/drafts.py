@@ -45,7 +45,8 @@ def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
             name = layer.name if len(parts) == 1 else f"{layer.name}-{number}"
             if name != layer.name and name in order.config.layers:
                 raise UsageError(f'{layer.file} would be split into "{name}", which is a layer of its own')
-            yield Draft(name=name, file=f"{name}.zip", source=layer.file, kind="layer", target=layer.target, tree=part)
+            file = layer.file if len(parts) == 1 else f"{name}.zip"
+            yield Draft(name=name, file=file, source=layer.file, kind="layer", target=layer.target, tree=part)
     for function in prepared.plan.functions:
         yield Draft(
             name=function.name,

@@ -14,6 +14,7 @@ from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Listener
 from lambdabuild.model.limits import Upload
 from lambdabuild.model.plan import Plan
+from lambdabuild.model.report import Artifact
 from lambdabuild.steps.resolve import Resolver
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Order:
     epoch: int | None
     """SOURCE_DATE_EPOCH."""
     today: date
+    configured: Callable[[Artifact], bool] = lambda _: True
+    """Whether the project configures an artifact of an earlier build."""
     upload: Upload | None = None
     """How the archives come to Lambda. None: nothing says it."""
     verify: Verify = "never"

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lambdabuild import __version__
@@ -34,6 +34,15 @@ class Written:
     sha256: str
     """Hex."""
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What came of the archives of earlier builds: see ``Report``."""
+
+    unconfigured: tuple[str, ...]
+    replaced: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +85,48 @@ class Stage:
         self.borrowed.add(file)
 
     def commit(
-        self, artifacts: Collection[Artifact], *, clean: bool, vouched: Callable[[Artifact], bool] = lambda _: False
-    ) -> tuple[str, ...]:
+        self,
+        artifacts: Collection[Artifact],
+        *,
+        clean: bool,
+        vouched: Callable[[Artifact], bool] = lambda _: False,
+        configured: Callable[[Artifact], bool] = lambda _: True,
+    ) -> Published:
         """Move the archives that were written to their places, and write the manifest: these artifacts and, unless
         ``clean``, the earlier ones that still stand, of which those that are ``vouched`` for are not read. ``clean``
-        removes the earlier ones; gives the names of those that it removed.
+        removes the earlier ones.
 
         Raises UsageError, before anything is moved, when a folder stands where an archive goes.
         """
         made = {artifact.file for artifact in artifacts}
-        for file in sorted(made):
-            if (self.output / file).is_dir():
-                raise UsageError(
-                    f"{self.output / file} is a folder, and an artifact goes there",
-                    hint="remove it, or choose another folder with --output",
-                )
+        check_places(self.output, made)
+        anew = {(artifact.kind, artifact.name) for artifact in artifacts}
         earlier = [artifact for artifact in self.earlier if artifact.file not in made]
-        kept = [] if clean else [one for one in earlier if vouched(one) or _stands(self.output, one)]
-        removed = [one.file for one in earlier if (self.output / one.file).is_file()] if clean else []
+        others = [] if clean else [one for one in earlier if (one.kind, one.name) not in anew]
+        stands = (one for one in others if vouched(one) or _stands(self.output, one))
+        kept = [replace(one, configured=configured(one)) for one in stands]
+        there = [one for one in earlier if (self.output / one.file).is_file()]
+        removed = [one.file for one in there] if clean else []
         document = manifest_document([*artifacts, *kept], version=__version__)
         (self.folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         for file in self.borrowed:
             (self.folder / file).unlink()
         place(self.folder, self.output, remove=removed)
-        return tuple(removed)
+        return Published(
+            unconfigured=tuple(one.file for one in kept if not one.configured),
+            replaced=tuple(one.file for one in there if not clean and (one.kind, one.name) in anew),
+            removed=tuple(removed),
+        )
+
+
+def check_places(output: Path, files: Iterable[str]) -> None:
+    """Raises UsageError where a folder stands where an archive goes."""
+    for file in sorted(files):
+        if _exists(output / file) and (output / file).is_dir():
+            raise UsageError(
+                f"{output / file} is a folder, and an artifact goes there",
+                hint="remove it, or choose another place with --output",
+            )
 
 
 @contextmanager

@@ -271,7 +271,7 @@ def test_a_build_keeps_the_cache_within_its_bound(shop: Shop) -> None:
     )
 
 
-@pytest.mark.parametrize("size", ["", "-1GB", "1XB", "1e3", "GB", "1 2MB"])
+@pytest.mark.parametrize("size", ["-1GB", "1XB", "1e3", "GB", "1 2MB"])
 def test_what_is_no_size(shop: Shop, size: str) -> None:
     ended = shop.run("cache", "prune", "--max-size", size)
     assert (ended.code, ended.error) == (

@@ -531,6 +531,28 @@ BAD: dict[str, tuple[str, list[str]]] = {
         ['tool.lambdabuild.architecture: "riscv" is not an architecture of Lambda; expected one of "x86_64", "arm64"'],
     ),
     "empty output": (table('output = ""'), ["tool.lambdabuild.output: is empty; expected a directory"]),
+    "blank output": (table('output = "  "'), ["tool.lambdabuild.output: is empty; expected a directory"]),
+    "an archive as output": (
+        table('output = "dist/layer.zip"'),
+        [
+            'tool.lambdabuild.output: "dist/layer.zip" is the name of a file; expected a directory '
+            "(--output names the file of one archive)"
+        ],
+    ),
+    "empty patterns": (
+        table('exclude = [""]\nkeep = ["a", " "]'),
+        [
+            "tool.lambdabuild.exclude[0]: is empty; expected a gitignore pattern",
+            "tool.lambdabuild.keep[1]: is empty; expected a gitignore pattern",
+        ],
+    ),
+    "blank paths": (
+        lines(layer('code = [" "]'), function('source = "  "')),
+        [
+            "tool.lambdabuild.layers.deps.code[0]: is empty; expected a path inside the project",
+            "tool.lambdabuild.functions.api.source: is empty; expected a path inside the project",
+        ],
+    ),
     "output with a control character": (
         table(r'output = "a\u0000b"'),
         ["tool.lambdabuild.output: has a control character in it"],

@@ -274,7 +274,7 @@ def test_an_artifact_that_is_a_folder_fails_before_anything_moves(output: Path) 
         publish(output, a="NEW", b="NEW")
     assert str(caught.value) == (
         f"{output / 'b.zip'} is a folder, and an artifact goes there\n"
-        "  hint: remove it, or choose another folder with --output"
+        "  hint: remove it, or choose another place with --output"
     )
     assert (output / "a.zip").read_bytes() == before
 
