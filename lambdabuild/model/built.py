@@ -88,7 +88,7 @@ def layers_of(function: Artifact, artifacts: Sequence[Artifact], configured: Col
             + _package_command(function.name, function.handler, fat=True, configured=configured),
         )
     of_target = (function.runtime, function.architecture)
-    layers = [one for one in artifacts if one.kind == "layer" and (one.runtime, one.architecture) == of_target]
+    layers = [one for one in artifacts if one.kind == "layer" and one.serves(of_target)]
     found: list[Artifact] = []
     for name in function.layers:
         parts = [layer for layer in layers if layer.name == name] or [one for one in layers if one.part_of == name]

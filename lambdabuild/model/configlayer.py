@@ -29,6 +29,7 @@ from lambdabuild.model.configvalues import (
     find_path,
     find_pattern_problem,
     find_python,
+    python_check,
 )
 from lambdabuild.model.typed import Table, quote
 
@@ -37,7 +38,7 @@ LAYOUTS: tuple[Layout, ...] = ("python", "site-packages")
 
 LAYER_KEYS = (
     *DEPENDENCY_KEYS,
-    *("code", "layout", "python", "architecture", "exclude", "keep"),
+    *("code", "layout", "python", "architecture", "compatible-runtimes", "exclude", "keep"),
     *("arn", "unzipped-size", "distributions"),
 )
 EXTERNAL_KEYS = ("arn", "unzipped-size", "distributions", "python", "architecture")
@@ -74,6 +75,8 @@ class LayerConfig(DependencyConfig):
     python: str | None = None
     """The runtime's language version. None: unset, that is the project's."""
     architecture: str | None = None
+    compatible_runtimes: tuple[str, ...] = ()
+    """Language versions of all runtimes that it is for. Empty: of its own alone."""
     exclude: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     external: ExternalLayer | None = None
@@ -98,6 +101,7 @@ def parse_layer(name: str, table: Table, pythons: Sequence[str]) -> LayerConfig:
         layout=table.find_choice("layout", LAYOUTS),
         python=find_python(table, pythons),
         architecture=table.find_text("architecture", find_architecture_problem),
+        compatible_runtimes=_parse_runtimes(table, pythons),
         exclude=table.texts("exclude", find_pattern_problem),
         keep=table.texts("keep", find_pattern_problem),
         external=_parse_external(table),
@@ -113,7 +117,17 @@ def parse_layer(name: str, table: Table, pythons: Sequence[str]) -> LayerConfig:
     if (requirements is False or requirements == []) and not content:
         table.note("neither dependencies nor code; leave requirements out, or write code = [...]")
     _check_code_names(table, layer.code)
+    if len(layer.compatible_runtimes) > 1 and layer.layout == "site-packages":
+        table.note('cannot stand beside layout = "site-packages", which one runtime alone reads', "compatible-runtimes")
     return layer
+
+
+def _parse_runtimes(table: Table, pythons: Sequence[str]) -> tuple[str, ...]:
+    texts = table.texts("compatible-runtimes", python_check(pythons))
+    found = tuple(dict.fromkeys(text.removeprefix("python") for text in texts))
+    if len(found) < len(texts):
+        table.note("names a runtime twice", "compatible-runtimes")
+    return found
 
 
 def find_arn_problem(arn: str) -> str | None:

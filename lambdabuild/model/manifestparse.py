@@ -116,6 +116,7 @@ def _parse(one: _Object) -> Artifact:
         symbols=_parse_symbols(one),
         part_of=one.find_text("part_of"),
         ignore_rule=_IGNORE_RULES.get(one.find_text("ignore_rule") or ""),
+        compatible_runtimes=one.texts("compatible_runtimes"),
         configured=one.get("configured", bool, "true or false", default=True),
     )
 

@@ -32,6 +32,8 @@ class LayerPlan:
     transforms: Transforms
     users: tuple[Sources, ...]
     """The code of all configured functions that attach it, as far as the configuration tells."""
+    others: tuple[Target, ...] = ()
+    """Other targets that it is for."""
     asked_file: str | None = None
     """The name of its archive, where another one is asked for than its own."""
 
@@ -42,11 +44,16 @@ class LayerPlan:
     @property
     def described_target(self) -> str:
         """What it is for, for messages."""
-        return str(self.target)
+        return " and ".join(map(str, self.targets))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All that it is for, the one that it is built for first."""
+        return (self.target, *self.others)
 
     def fits(self, target: Target) -> bool:
         """Whether a function for this target can use it."""
-        return self.target == target
+        return target in self.targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

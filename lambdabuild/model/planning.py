@@ -14,6 +14,7 @@ from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan, 
 from lambdabuild.model.report import Kind
 from lambdabuild.model.runtimes import Targets
 from lambdabuild.model.sources import Sources
+from lambdabuild.model.target import Target
 from lambdabuild.model.treatment import SdkChoice
 
 DEFAULT_FUNCTION = "function"
@@ -76,6 +77,7 @@ def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets, found: F
     return LayerPlan(
         name=layer.name,
         target=target,
+        others=_other_targets(config, layer, target, targets),
         needs=needs or NOTHING,
         code=layer.code,
         root=site_packages if (layer.layout or config.layout) == "site-packages" else "python/",
@@ -88,6 +90,18 @@ def _layer(config: ProjectConfig, layer: LayerConfig, targets: Targets, found: F
         transforms=config.transforms,
         users=tuple(_sources(config, one) for one in config.functions.values() if _may_use(config, one, layer.name)),
     )
+
+
+def _other_targets(config: ProjectConfig, layer: LayerConfig, own: Target, targets: Targets) -> tuple[Target, ...]:
+    """Those that a layer is for beside the one that it is built for."""
+    owner = f"layers.{layer.name}"
+    others = targets.others(own, layer.compatible_runtimes, owner=owner)
+    if others and (layer.layout or config.layout) == "site-packages":
+        raise UsageError(
+            f'{owner}.compatible-runtimes: cannot stand beside layout = "site-packages", which one runtime alone reads',
+            hint=f'{owner}.layout = "python"',
+        )
+    return others
 
 
 def _nothing_told(what: str, config: ProjectConfig) -> UsageError:

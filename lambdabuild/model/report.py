@@ -94,8 +94,15 @@ class Artifact:
     """None where none are stripped."""
     ignore_rule: IgnoreRule | None = None
     """None where nothing of the sources could be ignored."""
+    compatible_runtimes: tuple[str, ...] = ()
+    """Of a layer: all runtimes that it is for."""
     configured: bool = True
     """Whether the project configured it when the manifest was written; what a build makes counts as configured."""
+
+    def serves(self, target: tuple[str, str]) -> bool:
+        """Whether a layer is for a runtime and an architecture."""
+        runtime, architecture = target
+        return architecture == self.architecture and runtime in (self.runtime, *self.compatible_runtimes)
 
     @property
     def code_sha256(self) -> str:

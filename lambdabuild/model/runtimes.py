@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from packaging.specifiers import SpecifierSet
@@ -38,6 +38,27 @@ class Targets:
             except UsageError as error:
                 raise UsageError(f'{owner}.python = "{python}": {error.message}', hint=error.hint) from None
         return Target(runtime=runtime, architecture=architecture or self.default.architecture)
+
+    def others(self, own: Target, pythons: Sequence[str], *, owner: str) -> tuple[Target, ...]:
+        """The targets of these language versions beside the one that ``owner`` is built for, which must be among them.
+
+        Raises UsageError as ``choose_runtime``, with the key.
+        """
+        key = f"{owner}.compatible-runtimes"
+        if pythons and own.runtime.python not in pythons:
+            raise UsageError(
+                f"{key}: {own.runtime.name} is missing, which the layer is built for",
+                hint=f"add it, or set {owner}.python to one of them",
+            )
+        found = []
+        for python in pythons:
+            try:
+                found.append(
+                    choose_runtime(self.runtimes, asked=python, version_file=None, requires_python=self.requires_python)
+                )
+            except UsageError as error:
+                raise UsageError(f"{key}: {error.message}", hint=error.hint) from None
+        return tuple(replace(own, runtime=runtime) for runtime in found if runtime != own.runtime)
 
 
 def choose_runtime(

@@ -44,23 +44,23 @@ def arrange(
     others published are left out: nothing is known of what is in them. ``paths`` are those in the archives, by file.
     Raises UsageError when a function's layer is not among the artifacts.
     """
-    stacks: dict[tuple[Artifact, ...], list[Artifact]] = {}
+    stacks: dict[tuple[Targeted, tuple[Artifact, ...]], list[Artifact]] = {}
     for artifact in artifacts:
         if artifact.kind != "layer" and not artifact.external_layers:
-            stacks.setdefault(_layers_of(artifact, artifacts), []).append(artifact)
-    functions = {stack: list(users) for stack, users in stacks.items()}
+            stacks.setdefault((target_of(artifact), _layers_of(artifact, artifacts)), []).append(artifact)
+    functions = tuple(stacks)
     for artifact in artifacts:
         if artifact.kind == "layer" and chosen(artifact):
-            stack = next((stack for stack in functions if artifact in stack), None) or parts_of(artifact, artifacts)
-            stacks.setdefault(stack, []).append(artifact)
+            used = next((stack for stack in functions if artifact in stack[1]), None)
+            stacks.setdefault(used or (target_of(artifact), parts_of(artifact, artifacts)), []).append(artifact)
     seen: set[tuple[str, str, Share]] = set()
     found = []
-    for stack in sorted(stacks, key=lambda stack: not stack):
+    for stack in sorted(stacks, key=lambda stack: not stack[1]):
+        (runtime, architecture), layers = stack
         tried = sorted(filter(chosen, stacks[stack]), key=lambda artifact: artifact.kind != "layer")
         trials = tuple(_trial(artifact, paths[artifact.file], seen) for artifact in tried)
         if trials:
-            first = trials[0].artifact
-            found.append(Stacked(runtime=first.runtime, architecture=first.architecture, layers=stack, trials=trials))
+            found.append(Stacked(runtime=runtime, architecture=architecture, layers=layers, trials=trials))
     return tuple(found)
 
 
@@ -68,7 +68,7 @@ def _layers_of(function: Artifact, artifacts: Iterable[Artifact]) -> tuple[Artif
     layers = {
         artifact.name: artifact
         for artifact in artifacts
-        if artifact.kind == "layer" and (artifact.runtime, artifact.architecture) == target_of(function)
+        if artifact.kind == "layer" and artifact.serves(target_of(function))
     }
     missing = [name for name in function.layers if name not in layers]
     if missing:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.compatible import HINT, find_differences
 from lambdabuild.model.events import Event
 from lambdabuild.model.needs import Locked, Needs
 from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
@@ -31,10 +33,27 @@ def resolve_needs(order: Order, machines: Machines) -> Resolutions:
         owners.setdefault((layer.needs, layer.target), f"layers.{layer.name}")
     for function in order.plan.functions:
         owners.setdefault((function.needs, function.target), f"functions.{function.name}")
-    return {
+    resolutions = {
         (needs, target): machines.resolver.resolve(needs, target, owner=owner)
         for (needs, target), owner in owners.items()
     }
+    for layer in order.plan.all_layers:
+        _check_compatible(layer, resolutions[layer.needs, layer.target], machines)
+    return resolutions
+
+
+def _check_compatible(layer: LayerPlan, own: Resolution, machines: Machines) -> None:
+    """Raises PolicyError where another runtime that a layer is for would get other distributions."""
+    for target in layer.others:
+        pins = machines.resolver.resolve(layer.needs, target, owner=f"layers.{layer.name}").pins
+        runtimes = (layer.target.runtime.name, target.runtime.name)
+        differences = find_differences(own.pins, pins, runtimes=runtimes)
+        if differences:
+            raise PolicyError(
+                f'the layer "{layer.name}" cannot be for {" and ".join(runtimes)}; what differs:\n  '
+                + "\n  ".join(differences),
+                hint=HINT,
+            )
 
 
 def find_empty(plan: Plan, resolutions: Resolutions) -> frozenset[str]:

@@ -31,6 +31,7 @@ class Draft:
     target: Target
     tree: Tree
     handler: str | None = None
+    compatible_runtimes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     external_layers: tuple[ExternalLayer, ...] = ()
 
@@ -46,7 +47,15 @@ def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
             if name != layer.name and name in order.config.layers:
                 raise UsageError(f'{layer.file} would be split into "{name}", which is a layer of its own')
             file = layer.file if len(parts) == 1 else f"{name}.zip"
-            yield Draft(name=name, file=file, source=layer.file, kind="layer", target=layer.target, tree=part)
+            yield Draft(
+                name=name,
+                file=file,
+                source=layer.file,
+                kind="layer",
+                target=layer.target,
+                compatible_runtimes=tuple(sorted(target.runtime.name for target in layer.targets)),
+                tree=part,
+            )
     for function in prepared.plan.functions:
         yield Draft(
             name=function.name,
@@ -81,6 +90,7 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
         runtime=draft.target.runtime.name,
         architecture=draft.target.architecture,
         handler=draft.handler,
+        compatible_runtimes=draft.compatible_runtimes,
         layers=draft.layers,
         external_layers=draft.external_layers,
         sha256=written.sha256,

@@ -271,7 +271,7 @@ def _modules_beside(stacked: Stacked, artifacts: Iterable[Artifact]) -> dict[str
         one.name: tuple(module for share in one.distributions for module in share.modules)
         for one in artifacts
         if one.kind == "layer" and one not in stacked.layers
-        if (one.runtime, one.architecture) == (stacked.runtime, stacked.architecture)
+        if one.serves((stacked.runtime, stacked.architecture))
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from lambdabuild.model.compatible import check_bound
 from lambdabuild.model.evidence import is_test, of_distribution, read_facts
 from lambdabuild.model.facts import Facts, Lookup, merge
 from lambdabuild.model.limits import Finding, Sized, check_files, check_unzipped
@@ -85,6 +86,10 @@ def assemble(
     for function in plan.functions:
         attached = [_sized(layer, separated) for layer in function.attached]
         findings[function.file] += check_unzipped(trees[function.file].sized(function.file), attached)
+    for layer in plan.layers:
+        if layer.others:
+            names = [target.runtime.name for target in layer.targets]
+            findings[layer.file] += check_bound(trees[layer.file].entries, name=layer.file, runtimes=names)
     for file, tree in trees.items():
         findings[file] += check_files(file, len(tree.entries))
     return Assembled(

@@ -125,7 +125,7 @@ def test_a_folder_in_an_archives_place(output: Path) -> None:
     with pytest.raises(UsageError) as caught:
         check_built([SLIM], output, ("api",))
     assert str(caught.value) == (
-        f"{output / 'api.zip'} cannot be read: Is a directory\n  hint: build it again: lambdabuild package api"
+        f"{output / 'api.zip'} cannot be read: it is a folder\n  hint: build it again: lambdabuild package api"
     )
 
 

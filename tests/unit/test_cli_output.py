@@ -60,7 +60,7 @@ def test_a_layer_in_the_file_that_is_asked_for(shop: Shop) -> None:
     assert listing(shop.project / "out") == ["deps-for-all.zip", "manifest.json"]
     one = manifest(shop.project / "out")["deps-for-all.zip"]
     assert (one["name"], one["kind"]) == ("layer", "layer")
-    assert zipfile.ZipFile(shop.project / "out" / "deps-for-all.zip").namelist() == ["python/one.py"]
+    assert zipfile.ZipFile(shop.project / "out" / "deps-for-all.zip").namelist()[-1] == "python/one.py"
     validated = shop.done("validate", "--output", "out/deps-for-all.zip")
     assert validated.out == shop.done("validate", "--output", "out").out.replace(f"{shop.project}/", "")
     again = shop.done("layer", *HOST, "--output", "out/deps-for-all.zip")

@@ -264,6 +264,10 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
     "upload": (table("upload = 'direct'"), default_config(upload="direct")),
     "empty arrays": (table("exclude = []\nkeep = []"), default_config()),
     "a layer with only a name": (layer(""), with_layer()),
+    "a layer for several runtimes": (
+        layer('compatible-runtimes = ["python3.12", "3.13"]'),
+        with_layer(compatible_runtimes=("3.12", "3.13")),
+    ),
     "a layer of code": (layer('code = ["src/a.py"]'), with_layer(code=("src/a.py",))),
     "dots that are not parents": (layer('code = ["a..b/..."]'), with_layer(code=("a..b/...",))),
     "groups and extras": (
@@ -544,6 +548,14 @@ BAD: dict[str, tuple[str, list[str]]] = {
         [
             "tool.lambdabuild.exclude[0]: is empty; expected a gitignore pattern",
             "tool.lambdabuild.keep[1]: is empty; expected a gitignore pattern",
+        ],
+    ),
+    "runtimes that a layer cannot be for": (
+        lines(layer('compatible-runtimes = ["python3.12", "3.12", "nodejs22.x"]\nlayout = "site-packages"')),
+        [
+            'tool.lambdabuild.layers.deps.compatible-runtimes[2]: "nodejs22.x" is not a Lambda runtime; '
+            f"expected one of {', '.join(json.dumps(python) for python in PYTHONS)}",
+            "tool.lambdabuild.layers.deps.compatible-runtimes: names a runtime twice",
         ],
     ),
     "blank paths": (
@@ -1032,6 +1044,13 @@ NOT_IN_SCHEMA: dict[str, tuple[str, list[str]]] = {
     "many functions that share a name with a layer": (
         lines("[tool.lambdabuild.layers.report]", many("")),
         ['tool.lambdabuild.functions.report: report.zip would also be the archive of layer "report"; rename one'],
+    ),
+    "a layer for several runtimes that one reads": (
+        layer('compatible-runtimes = ["python3.12", "python3.13"]\nlayout = "site-packages"'),
+        [
+            'tool.lambdabuild.layers.deps.compatible-runtimes: cannot stand beside layout = "site-packages", which one '
+            "runtime alone reads"
+        ],
     ),
     "a handler that is too long for Lambda": (
         handler(f'"{"a" * 127}.b"'),

@@ -137,6 +137,9 @@ def test_a_report_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "seconds": 1.26,
         "verification": None,
         "unverified": None,
+        "unconfigured": [],
+        "replaced": [],
+        "removed": [],
     }
     assert captured.out == json.dumps(json.loads(captured.out), indent=2) + "\n"
 

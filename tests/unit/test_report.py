@@ -62,6 +62,7 @@ def test_an_artifact_as_a_document() -> None:
         "compressor": "none",
         "bytecode_python": None,
         "strip_version": None,
+        "configured": True,
     }
 
 
@@ -76,6 +77,7 @@ def test_an_artifact_is_read_back(made: Any) -> None:
 def test_a_document_with_something_missing() -> None:
     document = artifact_document(FUNCTION)
     newer = {"external_layers", "bytecode_size", "symbols", "bytecode_python", "strip_version", "ignore_rule"}
+    newer |= {"configured", "compatible_runtimes"}
     older = {name: value for name, value in document.items() if name not in newer}
     assert parse_artifact(older) == replace(FUNCTION, external_layers=(), ignore_rule=None)
     for key in document.keys() - newer - {"sha256_base64", "handler", "layers", "image_digest"}:
@@ -125,6 +127,9 @@ def test_a_report_as_a_document() -> None:
         "seconds": 1.235,
         "verification": None,
         "unverified": None,
+        "unconfigured": [],
+        "replaced": [],
+        "removed": [],
     }
 
 
