@@ -11,6 +11,7 @@ import pytest
 from lambdabuild.errors import UsageError
 from lambdabuild.model.compatible import HINT, check_bound, find_differences
 from lambdabuild.model.config import parse_config
+from lambdabuild.model.needs import Found
 from lambdabuild.model.planning import plan_layers, plan_slim
 from lambdabuild.model.runtimes import Targets
 from lambdabuild.model.trials import arrange
@@ -31,9 +32,9 @@ def parsed(layer: dict[str, Any], **functions: dict[str, Any]) -> Any:
 
 def test_a_plan() -> None:
     config = parsed({"compatible-runtimes": ["python3.12", "3.13"]}, api={"handler": "a.b", "python": "3.12"})
-    (layer,) = plan_layers(config, TARGETS, (), {}).layers
+    (layer,) = plan_layers(config, TARGETS, (), Found()).layers
     assert (layer.target, layer.others) == (target("3.13"), (target("3.12"),))
-    (function,) = plan_slim(config, TARGETS, (), {}).functions
+    (function,) = plan_slim(config, TARGETS, (), Found()).functions
     assert function.attached == (layer,)
 
 
@@ -54,14 +55,14 @@ def test_a_plan() -> None:
 )
 def test_no_plan(layer: dict[str, Any], problem: str) -> None:
     with pytest.raises(UsageError) as caught:
-        plan_layers(parsed(layer), TARGETS, (), {})
+        plan_layers(parsed(layer), TARGETS, (), Found())
     assert str(caught.value) == problem
 
 
 def test_a_function_of_another_runtime() -> None:
     config = parsed({"compatible-runtimes": ["3.12", "3.13"]}, api={"handler": "a.b", "python": "3.14"})
     with pytest.raises(UsageError) as caught:
-        plan_slim(config, TARGETS, (), {})
+        plan_slim(config, TARGETS, (), Found())
     assert caught.value.message == (
         'the function "api" is for python3.14 x86_64, its layer "deps" for python3.13 x86_64 and python3.12 x86_64'
     )
