@@ -103,14 +103,14 @@ def leave_sdk(
         verb = "require" if len(share.required_by) > 1 else "requires"
         if share.alone:
             message = (
-                f"{artifact} leaves {parts} to the runtime though {names} {verb} it: whether the runtime's version "
-                "serves, only verification in the image shows"
+                f"{artifact} leaves {parts} to the runtime though {names} {verb} the SDK: whether the runtime's "
+                "version serves, only verification in the image shows"
             )
             findings.append(
                 Finding(severity="warning", code="sdk-required", message=message, hint='boto3 = "bundle" packages it')
             )
         else:
-            message = f"{artifact} bundles {parts}, because {names} {verb} it"
+            message = f"{artifact} bundles {parts}, because {names} {verb} the SDK"
             hint = 'boto3 = "runtime" leaves it to the runtime all the same; verification shows whether that works'
             findings.append(Finding(severity="note", code="sdk-required", message=message, hint=hint))
     return kept, share.shared if share.alone else frozenset(), findings

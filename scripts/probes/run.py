@@ -172,8 +172,9 @@ def _used(done: subprocess.CompletedProcess[str]) -> str | None:
     answer = json.loads(done.stdout)
     error = answer["error"]
     if error is not None:
-        where = error["trace"][-1].strip().splitlines()[-1].strip() if error["trace"] else ""
-        return f"{error['type']}: {error['message'] or where}"
+        trace = error.get("trace")  # of the function; an invocation that did not come so far has none
+        where = trace[-1].strip().splitlines()[-1].strip() if trace else ""
+        return f"{error.get('type', error.get('code'))}: {error['message'] or where}"
     return None if answer["response"] == ANSWER else f"answered {answer['response']!r}"
 
 

@@ -219,7 +219,7 @@ def test_a_fat_function_says_that_it_bundles_an_sdk_that_others_require() -> Non
     layers = {"layer": content(*SDK, AIO, direct=("boto3", "aioboto"))}
     assembled = made(fat, layers=layers, api=content(code=(APP,)))
     assert {"boto3.py", "botocore.py"} < assembled.trees["api-fat.zip"].entries.keys()
-    assert messages(assembled) == ["note: api-fat.zip bundles boto3, botocore, because aioboto requires it"]
+    assert messages(assembled) == ["note: api-fat.zip bundles boto3, botocore, because aioboto requires the SDK"]
     assert messages(made(fat, layers={"layer": content(*SDK)}, api=content(code=(APP,)))) == [
         "warning: api-fat.zip leaves boto3 to the runtime and brings six, which boto3 uses as well"
     ]
@@ -233,8 +233,8 @@ def test_the_configuration_can_leave_an_sdk_that_others_require() -> None:
     assert owners(assembled.trees["layer.zip"]) == {"python/aioboto.py": "aioboto 2.0"}
     assert owners(assembled.trees["api.zip"]) == {"app.py": "(sources)"}
     assert messages(assembled) == [
-        "warning: layer.zip leaves boto3, botocore to the runtime though aioboto requires it: whether the runtime's "
-        "version serves, only verification in the image shows"
+        "warning: layer.zip leaves boto3, botocore to the runtime though aioboto requires the SDK: whether the "
+        "runtime's version serves, only verification in the image shows"
     ]
 
 
