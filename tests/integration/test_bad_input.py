@@ -1,8 +1,11 @@
 """What goes wrong around the engine: a clear error, the exit code, and the old artifacts intact."""
 
 import hashlib
+import json
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -66,6 +69,61 @@ def test_an_image_that_cannot_be_pulled(project: Path, lambdabuild: Callable) ->
         "or build without it: --builder host"
     )
     assert fingerprint(project / "dist" / "lambda") == before
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "hint"),
+    [
+        (429, "toomanyrequests", "wait, log in (docker login), or name another registry's copy of the image"),
+        (403, "denied", "check the name (image in [tool.lambdabuild], LAMBDABUILD_IMAGE) and the registry's login, "),
+    ],
+)
+def test_a_registry_that_refuses(status: int, said: str, hint: str, project: Path, lambdabuild: Callable) -> None:
+    class Registry(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = json.dumps({"errors": [{"code": said.upper(), "message": said}]}).encode()
+            self.send_response(200 if self.path == "/v2/" else status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(answer)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as registry:
+        Thread(target=registry.serve_forever, daemon=True).start()
+        reference = f"127.0.0.1:{registry.server_address[1]}/python:3.13"
+        image = {"LAMBDABUILD_IMAGE": reference.replace("3.13", "{python}")}
+        done = lambdabuild("layer", "--project", project, "--lock", "--builder", "docker", env=image, code=4)
+        registry.shutdown()
+    error = done.stderr[done.stderr.index("error: ") :]
+    assert error.startswith(f"error: the image {reference} cannot be pulled for linux/amd64: ")
+    assert said in error
+    assert f"\n  hint: {hint}" in error
+
+
+@pytest.mark.parametrize("builder", ["docker", "auto", "host"])
+def test_what_is_no_image_reference(builder: str, project: Path, lambdabuild: Callable) -> None:
+    image = {"LAMBDABUILD_IMAGE": "Python:{python}:latest"}
+    done = lambdabuild("layer", "--project", project, "--builder", builder, env=image, code=2)
+    assert done.stderr.splitlines()[-1] == (
+        'error: LAMBDABUILD_IMAGE: "Python:{python}:latest" is not an image reference, such as '
+        "registry.example/name:tag"
+    )
+
+
+@pytest.mark.parametrize("builder", ["docker", "auto"])
+def test_a_context_that_is_not_there(builder: str, project: Path, lambdabuild: Callable) -> None:
+    lambdabuild("layer", "--project", project, "--lock", "--builder", "host")
+    nowhere = {"DOCKER_CONTEXT": "nowhere", "DOCKER_HOST": "", "LAMBDABUILD_CACHE_DIR": str(project.parent / "cache")}
+    done = lambdabuild("layer", "--project", project, "--builder", builder, env=nowhere, code=4)
+    assert done.stderr.endswith(
+        'error: there is no Docker context "nowhere"\n'
+        "  hint: docker context ls tells which there are; DOCKER_CONTEXT names this one\n"
+    )
 
 
 def test_a_wheel_that_wants_a_newer_glibc(project: Path, lambdabuild: Callable) -> None:
