@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def test_build_layer(project: Project) -> None:
     assert project.made("other") == LAYER
     (artifact,) = json.loads((project.folder / "other" / "manifest.json").read_text())["artifacts"]
     assert artifact["runtime"] == "python3.12"
+
+
+def test_build_layer_into_a_file(project: Project) -> None:
+    """After it every other command works as before."""
+    project.done("python", "scripts/build_layer.py", "--output", "dist/lambda/layer.zip")
+    assert zipfile.is_zipfile(project.folder / "dist" / "lambda" / "layer.zip")
+    project.done("python", "scripts/build_layer.py", "--output", "dist/lambda/layer.zip", "--skip-validation")
+    project.done("scripts/package_lambda.sh")
+    assert project.made() == SLIM
 
 
 # scripts/package_lambda.sh
@@ -247,7 +257,7 @@ def checkout(project: Project, tmp_path: Path) -> Project:
 
 def test_the_scripts_in_the_checkout(checkout: Project, tmp_path: Path) -> None:
     made = "examples/spectra/dist/lambda"
-    checkout.done("python", "scripts/build_layer.py", "--output", made)
+    checkout.done("python", "scripts/build_layer.py", "--output", f"{made}/layer.zip")
     assert checkout.made(made) == LAYER
     checkout.done("scripts/package_lambda.sh")
     assert checkout.made(made) == SLIM
