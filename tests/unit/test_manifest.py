@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lambdabuild.errors import PolicyError
 from lambdabuild.manifest import file_sha256, read_manifest
@@ -123,6 +125,26 @@ def test_one_file_twice(tmp_path: Path) -> None:
 def test_one_that_is_deep_or_huge(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     assert refusal(tmp_path) == problem
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+"""Any value, halves of surrogate pairs among them."""
+
+
+@given(st.sampled_from(sorted(artifact_document(artifact(symbols=None)))), JSON)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_is_read_or_refused(tmp_path: Path, key: str, value: Any) -> None:
+    write(tmp_path, {"manifest_version": 1, "artifacts": [artifact_document(artifact()) | {key: value}]})
+    try:
+        (read,) = read_manifest(tmp_path)
+    except PolicyError as error:
+        str(error).encode()
+    else:
+        json.dumps(artifact_document(read)).encode()
 
 
 def test_no_file_in_its_place(tmp_path: Path) -> None:
