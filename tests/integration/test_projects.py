@@ -369,7 +369,8 @@ def test_a_runtime_past_its_date_is_warned_of(write: Callable, lambdabuild: Call
     project = write(f'{FUNCTION}python = "3.10"')
     done = lambdabuild("package", "--project", project, "--builder", "host")
     assert done.stderr.endswith(
-        "warning: python3.10 is deprecated since 2026-10-31: AWS patches it no more\n"
+        "warning: python3.10 is deprecated since 2026-10-31: AWS patches it no more, creates no function with it from "
+        "2026-11-30 on and updates none from 2027-01-15 on\n"
         "  hint: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html\n"
     )
 
