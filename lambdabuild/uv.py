@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lambdabuild.errors import BuildError, LambdaBuildError, MachineError, PolicyError
@@ -20,6 +21,8 @@ from lambdabuild.model.target import Target
 
 log = logging.getLogger(__name__)
 
+_UNWRITABLE = re.compile(r"\(os error (?:1|13|20|28|30|122)\)")
+"""Not permitted, permission denied, not a directory, no space left, a file system that is read only, quota exceeded."""
 _OVERRIDDEN = ("UV_FROZEN", "UV_LOCKED", "UV_NO_DEFAULT_GROUPS", "UV_TARGET", "VIRTUAL_ENV", "UV_LINK_MODE")
 
 
@@ -184,9 +187,13 @@ def run(
     log.debug("run %s in %s", [redacted(word, secrets) for word in command], cwd)
     env = {name: value for name, value in environ.items() if name not in _OVERRIDDEN}
     env |= {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
-    done = subprocess.run(
-        command, cwd=cwd, env=env, input=stdin, capture_output=True, text=True, encoding="utf-8", check=False
+    run_once = partial(
+        subprocess.run, command, cwd=cwd, input=stdin, capture_output=True, text=True, encoding="utf-8", check=False
     )
+    done = run_once(env=env)
+    if done.returncode != 0 and _UNWRITABLE.search(done.stderr):
+        # It may be uv's cache that cannot be written; without one uv has a temporary one.
+        done = run_once(env=env | {"UV_NO_CACHE": "1"})
     return Completed(done.returncode, done.stdout, redacted(done.stderr, secrets))
 
 

@@ -342,6 +342,9 @@ def test_a_cache_that_cannot_be_written_is_no_reason_not_to_build(locked: Shop, 
     assert sha256s(locked.output) == archives
     assert cache.read_bytes() == before
     assert list(tmp_path.glob("lambdabuild-*")) == []
+    everything = {"LAMBDABUILD_CACHE_DIR": str(cache), "UV_CACHE_DIR": str(cache / "uv"), "TMPDIR": str(tmp_path)}
+    locked.done("package", "--builder", "host", **everything)  # uv's own cannot be written either
+    assert sha256s(locked.output) == archives
     for command in ("prune", "clear"):
         ended = locked.run("cache", command, LAMBDABUILD_CACHE_DIR=str(cache))
         assert (ended.code, ended.out, ended.err) == (
