@@ -111,7 +111,8 @@ def _read_event(path: Path | None) -> str:
     if path is None:
         return "{}"
     where = "standard input" if path == _STDIN else str(path)
-    return check_event(_read(path, where), where=where)
+    text = _read(path, where, hint="hand over where the data lies, such as a key in S3")
+    return check_event(text, where=where)
 
 
 def _environment(variables: tuple[str, ...], env_files: tuple[Path, ...]) -> Iterator[tuple[str, str]]:
@@ -124,7 +125,7 @@ def _environment(variables: tuple[str, ...], env_files: tuple[Path, ...]) -> Ite
         yield f"--env {variable.partition('=')[0]}", variable
 
 
-def _read(path: Path, where: str) -> str:
+def _read(path: Path, where: str, *, hint: str | None = None) -> str:
     """A text, with no more of it than shows that it is too much; a pipe that nobody writes to is empty."""
     from lambdabuild.model.invocation import MOST_EVENT
 
@@ -136,8 +137,8 @@ def _read(path: Path, where: str) -> str:
                 os.set_blocking(file.fileno(), True)
                 data = file.read(MOST_EVENT + 1)
         if len(data) > MOST_EVENT:
-            problem = f"{where} has more than {MOST_EVENT:,} bytes (6 MB), which is all that Lambda takes of an event"
-            raise UsageError(problem, hint="hand over where the data lies, such as a key in S3")
+            problem = f"{where} has more than {MOST_EVENT:,} bytes (6 MB), which is more than Lambda takes"
+            raise UsageError(problem, hint=hint)
         return data.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{where} cannot be read: {error.strerror}") from error
