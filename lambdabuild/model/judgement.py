@@ -160,9 +160,13 @@ def _left_out(culprits: Collection[Removed]) -> list[str]:
 
 def _hint(case: Case, failure: Failure, culprits: Collection[Removed], around: Surroundings) -> str | None:
     if culprits:
-        return f"{_keep(culprits)} brings it back"
+        patterns = [one for one in culprits if one.keep]
+        lines = [_keep(patterns)] if patterns else []
+        if len(patterns) < len(culprits):
+            lines.append('boto3 = "bundle" in [tool.lambdabuild], or in the table that says "runtime",')
+        return f"{' and '.join(lines)} brings it back"
     if case.full is not None and case.full.failure is None:
-        of_owner = [one for one in around.removed.values() if one.owner == (case.owner or SOURCES)]
+        of_owner = [one for one in around.removed.values() if one.keep and one.owner == (case.owner or SOURCES)]
         if of_owner:
             return f"it can be without slimming: {_keep(of_owner)}"
     return general_hint(failure, around, target=case.target, owner=case.owner, handler=case.handler)

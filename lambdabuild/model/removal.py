@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from lambdabuild.model.graph import SDK
 from lambdabuild.model.hints import Advice
 from lambdabuild.model.patterns import PatternList, parse_patterns
 from lambdabuild.model.segment import Member, Segment
@@ -13,6 +14,8 @@ from lambdabuild.model.treatment import Slimming
 from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.model.verification import Removed
 
+LEFT_SDK = 'boto3 = "runtime"'
+"""The rule that leaves out what the runtime has in a version of its own; no pattern brings it back."""
 _METADATA = (".dist-info", ".egg-info")
 _TESTS = ("tests", "test")
 
@@ -25,6 +28,8 @@ class Reasons:
     slimming: Slimming
     reachable: bool = False
     """Whether sources are left out that the handler's imports do not reach."""
+    leaves_sdk: bool = False
+    """Whether the AWS SDK may be left to the runtime."""
 
     @property
     def patterns(self) -> PatternList:
@@ -47,13 +52,14 @@ def removed_members(
     """The files of the tree's distributions and of the code that are not in the tree, by path.
 
     ``root`` is what the tree's paths begin with. Of the segments that have nothing in the tree, those count that are
-    nothing but metadata.
+    nothing but metadata, and those of an SDK that is left to the runtime.
     """
     owners = {entry.owner for entry in tree.entries.values()}
     brought: dict[str, tuple[Member, str]] = {}
     for segment in segments:
         owner = f"{segment.name} {segment.version}"
-        if owner in owners or all(_is_metadata(member.path) for member in segment.members):
+        left = reasons.leaves_sdk and segment.name in SDK
+        if left or owner in owners or all(_is_metadata(member.path) for member in segment.members):
             brought |= {member.path: (member, owner) for member in segment.members}
     brought |= {member.path: (member, SOURCES) for member in code}
     patterns = reasons.patterns
@@ -71,6 +77,8 @@ def over(layers: Iterable[tuple[Removed, ...]], present: Mapping[str, object]) -
 
 
 def _removed(member: Member, owner: str, patterns: PatternList, reasons: Reasons, *, root: str) -> Removed:
+    if reasons.leaves_sdk and owner.partition(" ")[0] in SDK:
+        return Removed(member=replace(member, path=root + member.path), owner=owner, rule=LEFT_SDK, keep="")
     rule, part = _find_rule(member.path, patterns, reasons, owner)
     return Removed(member=replace(member, path=root + member.path), owner=owner, rule=rule, keep=keep_pattern(part))
 

@@ -31,7 +31,9 @@ def find_contents(artifact: LayerPlan | FunctionPlan, tree: Tree, prepared: Prep
         exclude = (*(line for layer in artifact.bundled for line in layer.exclude), *artifact.exclude)
         sources = replace(artifact.sources, exclude=(), reachable=False)
         code = collect_sources(order.project, sources, output=order.output).members
-    reasons = Reasons(exclude=exclude, slimming=artifact.slimming, reachable=reachable)
+    reasons = Reasons(
+        exclude=exclude, slimming=artifact.slimming, reachable=reachable, leaves_sdk=artifact.sdk != "bundle"
+    )
     segments = prepared.installed[artifact.target].segments.values() if artifact.target in prepared.installed else ()
     return Contents(
         owners={path: entry.owner for path, entry in tree.entries.items()},

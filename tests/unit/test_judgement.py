@@ -226,3 +226,18 @@ def test_a_pattern_with_a_backslash_is_a_literal_string() -> None:
     assert error(case(raised("OSError", "no"), full=f"/opt/{path}"), around).splitlines()[-1] == (
         r"  hint: keep = ['demo/\[1].dat'] in [tool.lambdabuild] brings it back"
     )
+
+
+def test_an_sdk_of_another_version_than_the_runtimes() -> None:
+    path = "/opt/python/botocore/__init__.py"
+    left = Removed(
+        member=member("python/botocore/__init__.py"), owner="botocore 2.0", rule='boto3 = "runtime"', keep=""
+    )
+    around = replace(NOTHING, removed={path: left})
+    failure = raised("ImportError", "cannot import name 'new' from 'botocore'")
+    assert error(case(failure, full=path), around) == (
+        "layer.zip: demo of demo 1.0 cannot be imported in the python3.13 image: "
+        "ImportError: cannot import name 'new' from 'botocore'\n"
+        '  boto3 = "runtime" left out python/botocore/__init__.py of botocore 2.0\n'
+        '  hint: boto3 = "bundle" in [tool.lambdabuild], or in the table that says "runtime", brings it back'
+    )

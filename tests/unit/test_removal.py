@@ -81,3 +81,14 @@ def test_what_several_layers_lack_together() -> None:
 
     below, above = (lacking("a", "one"), lacking("b", "one")), (lacking("b", "two"), lacking("c", "two"))
     assert over([below, above], {"c": None}) == (below[0], above[0])
+
+
+def test_an_sdk_that_is_left_to_the_runtime() -> None:
+    """It is put back where something fails without it, and no pattern is what brings it back."""
+    user = segment("user", "1.0", member("user.py"))
+    botocore = segment("botocore", "2.0", member("botocore/__init__.py"))
+    tree = segment_tree([user], distribution_rules())
+    for leaves, expected in ((False, []), (True, [("botocore/__init__.py", "botocore 2.0", 'boto3 = "runtime"', "")])):
+        reasons = Reasons(exclude=(), slimming=Slimming(), leaves_sdk=leaves)
+        removed = removed_members(tree, [user, botocore], [], reasons, root="")
+        assert [(one.member.path, one.owner, one.rule, one.keep) for one in removed] == expected
