@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,12 @@ import docker.errors
 import pytest
 from docker.models.containers import Container
 
+from lambdabuild.builders.engine import Engine
+from lambdabuild.builders.sandbox import Sandboxes, read_program
+from lambdabuild.configfile import read_runtimes
+from lambdabuild.errors import BuildError
 from lambdabuild.manifest import file_sha256
+from lambdabuild.model.target import Target, find_runtime
 from tests.signals import LAST, STATUS
 from tests.wheels import Wheel, wheel
 
@@ -466,3 +472,28 @@ def handler(event, context):
         assert json.loads(done.stdout) == [megabytes, "sbx_user1051", "app"]
     done = lambdabuild("invoke", "app", "--project", folder, "--ephemeral-storage", "511", code=2)
     assert "Invalid value for '--ephemeral-storage': 511 is not in the range 512<=x<=10240." in done.stderr
+
+
+def test_a_sandbox_that_runs_out_of_memory(
+    image_template: str, docker_client: docker.DockerClient, tmp_path: Path
+) -> None:
+    """It is told as that, with the handler that wanted it, and says nothing about the archive."""
+    archive = tmp_path / "app.zip"
+    with zipfile.ZipFile(archive, "w") as out:
+        info = zipfile.ZipInfo("app.py")
+        info.external_attr = 0o100644 << 16
+        out.writestr(info, "HELD = b'x' * (1 << 30)\n" + HANDLER)
+    runtime = find_runtime(read_runtimes(), "python3.13")
+    assert runtime is not None
+    engine = Engine(image=image_template, environ=os.environ)
+    sandboxes = Sandboxes(engine, listen=lambda event: None)
+    sandbox = sandboxes.make(Target(runtime=runtime, architecture=engine.architecture))
+    with sandbox.layered([]) as layers, sandbox.running(archive.read_bytes, layers, memory=100) as running:
+        order = {"entrypoint": sandbox.entrypoint, "handler": "app.handler", "timeout": 60, "environ": {}}
+        stdin = json.dumps({**order, "events": [], "fresh": False}).encode()
+        program = [running.python, "-I", "-c", read_program("runtime_api.py")]
+        ran = running.run(program, stdin=b"%d\n" % len(stdin) + stdin, doing="trying")
+        failure = json.loads(ran.stdout)["init"]["failure"]
+        assert (failure["kind"], failure["signal"]) == ("exited", "SIGKILL")
+        with pytest.raises(BuildError, match=r"^importing app\.handler in the sandbox: out of memory"):
+            running.check_memory(doing="importing app.handler in the sandbox")
