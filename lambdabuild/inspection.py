@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lambdabuild.elf import read_binary
-from lambdabuild.model.evidence import is_test, read_facts
+from lambdabuild.model.evidence import read_facts
 from lambdabuild.model.facts import Facts
 
 
@@ -14,9 +14,5 @@ def inspect(path: str, content: bytes) -> Facts:
     if path.endswith(".pth") and "/" not in path:
         return Facts(pth=((path, content.decode(errors="replace")),))
     binary = read_binary(path, content)
-    facts = read_facts(path, content)
-    return replace(
-        facts,
-        binaries=(binary,) if binary is not None else (),
-        test_imports=() if is_test(path) else facts.test_imports,
-    )
+    facts = read_facts(path, content, of_distribution=True)
+    return replace(facts, binaries=(binary,) if binary is not None else ())

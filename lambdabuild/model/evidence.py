@@ -28,6 +28,10 @@ _FILES = re.compile(
 _COMPILED_API = (b"importlib.metadata", b"importlib_metadata", b"pkg_resources")
 
 _TEST = re.compile(rb"\btests?\b")
+_AROUND = b"\"'/\\."
+"""What stands around the name of a folder in a string, or in a dotted name."""
+_IMPORTED = re.compile(rb"(?:^|[,(])[ \t]*tests?[ \t\r]*(?:as\b|[,)#\\;]|$)", re.MULTILINE)
+"""A name in the list of an import that takes several lines."""
 _IMPORT = re.compile(
     rb"(?:^|[;:])[ \t]*(?:from\b[ \t]*(?P<base>[.\w \t]+?)[ \t]*)?\bimport\b[ \t]*"
     rb"(?:\((?P<block>[^)]*)|(?P<line>[^\n;]*))",
@@ -56,21 +60,36 @@ def looks_run_by_testers(path: str) -> bool:
     return _RUN_BY_TESTERS.search(path) is not None
 
 
-def read_facts(path: str, source: bytes) -> Facts:
-    """The evidence in a file of code: of a distribution, or of the project's own, which may be a test just as well."""
+def read_facts(path: str, source: bytes, *, of_distribution: bool = False) -> Facts:
+    """The evidence in a file of code: of the project's own, which may be a test just as well, or of a distribution,
+    of which nobody asks before they are needed what its tests import."""
     if not path.endswith(".py"):
         return Facts(lookups=_compiled_lookups(path, source))
     may_look_up = (b"files" in source or b"RECORD" in source) and _API.search(source) is not None
-    of_tests = is_test(path)
-    if not may_look_up and not (of_tests or _TEST.search(source)):
+    names_tests = not of_distribution if is_test(path) else _may_name_tests(source)
+    if not may_look_up and not names_tests:
         return Facts()
     text = read_python(source)
-    imports = find_test_imports(path, text)
+    imports = find_test_imports(path, text) if names_tests else ()
     return Facts(
         lookups=_lookups(path, text) if may_look_up else (),
         test_imports=imports,
-        test_data=() if of_tests or looks_run_by_testers(path) else _test_data(path, text, imports),
+        test_data=() if is_test(path) or looks_run_by_testers(path) else _test_data(path, text, imports),
     )
+
+
+def _may_name_tests(source: bytes) -> bool:
+    """Whether reading a module closely can find that it names a folder of tests: most speak of tests in prose alone."""
+    return b"test" in source and any(_may_name(source, *found.span()) for found in _TEST.finditer(source))
+
+
+def _may_name(source: bytes, start: int, end: int) -> bool:
+    before, after = source[max(start - 1, 0) : start], source[end : end + 1]
+    if before == b"." or (before in _AROUND and after in _AROUND):
+        return True
+    stop = source.find(b"\n", end)
+    line = source[source.rfind(b"\n", 0, start) + 1 : stop if stop >= 0 else None]
+    return b"import" in line or _IMPORTED.search(line) is not None
 
 
 def of_distribution(facts: Facts, paths: Iterable[str]) -> Facts:
@@ -83,7 +102,7 @@ def of_distribution(facts: Facts, paths: Iterable[str]) -> Facts:
 def find_test_imports(path: str, text: PythonText) -> tuple[TestImport, ...]:
     """What a module imports that has ``tests`` or ``test`` in its name, wherever the import stands; and strings that
     are such a name, which may be imported somewhere else. Relative names are resolved."""
-    found = {one for one in _imports(path, text) if not TEST_FOLDERS.isdisjoint(one.module.split("."))}
+    found = set(_imports_of_tests(path, text))
     imported = {one.module for one in found if not one.named}
     found = {one for one in found if not (one.named and one.module in imported)}
     return tuple(sorted(found, key=lambda one: (one.line, one.module)))
@@ -137,24 +156,31 @@ def _compiled_lookups(path: str, content: bytes) -> tuple[Lookup, ...]:
     return (Lookup(path=path, line=0),) if found else ()
 
 
-def _imports(path: str, text: PythonText) -> Iterator[TestImport]:
-    """All imports under their full names; ``from a import b`` as a.b, whatever b may be."""
+def _imports_of_tests(path: str, text: PythonText) -> Iterator[TestImport]:
+    """Imports under their full names; ``from a import b`` as a.b, whatever b may be."""
     package = path.split("/")[:-1]
     for found in _IMPORT.finditer(text.code):
         base = _resolved(found["base"].decode(errors="replace").replace(" ", ""), package) if found["base"] else ()
         if base is None:
             continue
         for part in (found["block"] or found["line"] or b"").split(b","):
-            if (imported := _NAME.search(part)) is not None:
-                module = ".".join((*base, imported[0].decode(errors="replace")))
-                yield TestImport(path=path, line=text.line(found.start() + found[0].index(b"import")), module=module)
+            if (imported := _NAME.search(part)) is None:
+                continue
+            module = ".".join((*base, imported[0].decode(errors="replace")))
+            if _is_of_tests(module):
+                line = text.line(found.start() + found[0].index(b"import"))
+                yield TestImport(path=path, line=line, module=module)
     for offset, name in text.strings:
-        if not _DOTTED.fullmatch(name):
+        if "test" not in f"{path}{name}" or not _DOTTED.fullmatch(name):
             continue
         named = _IMPORTING_CALL.search(text.code, max(0, offset - 60), offset) is None
         parts = _resolved(name, package) if not (named and name.startswith(".")) else None
-        if parts is not None:
-            yield TestImport(path=path, line=text.line(offset), module=".".join(parts), named=named)
+        if parts is not None and _is_of_tests(module := ".".join(parts)):
+            yield TestImport(path=path, line=text.line(offset), module=module, named=named)
+
+
+def _is_of_tests(module: str) -> bool:
+    return not TEST_FOLDERS.isdisjoint(module.split("."))
 
 
 def _resolved(name: str, package: list[str]) -> tuple[str, ...] | None:

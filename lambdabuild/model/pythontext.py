@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 
 _NEWLINES = re.compile(rb"\r\n?")
-_TOKEN = re.compile(
+_TOKEN = re.compile(  # strings as runs of plain characters between others: many times faster than one by one
     rb"#[^\n]*"
-    rb"|\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*(?:\"\"\")?"
-    rb"|'''(?:[^'\\]|\\.|'(?!''))*(?:''')?"
-    rb"|\"(?:[^\"\\\n]|\\.)*\"?"
-    rb"|'(?:[^'\\\n]|\\.)*'?",
+    rb"|\"\"\"[^\"\\]*(?:(?:\\.|\"(?!\"\"))[^\"\\]*)*(?:\"\"\")?"
+    rb"|'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*(?:''')?"
+    rb"|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"?"
+    rb"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'?",
     re.DOTALL,
 )
 _OF_TYPE_CHECKERS = re.compile(
