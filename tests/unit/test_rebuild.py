@@ -17,6 +17,7 @@ from lambdabuild.builders.base import Image
 from lambdabuild.cache import Cache
 from lambdabuild.configfile import read_config
 from lambdabuild.model.events import ignore
+from lambdabuild.model.needs import Found
 from lambdabuild.model.planning import plan_fat, plan_slim
 from lambdabuild.model.report import Artifact, Report
 from lambdabuild.model.runtimes import Targets
@@ -87,7 +88,7 @@ class Place:
         order = Order(
             project=project,
             config=config,
-            plan=plan(config, Targets(runtimes=RUNTIMES, requires_python=">=3.10", default=target()), (), {}),
+            plan=plan(config, Targets(runtimes=RUNTIMES, requires_python=">=3.10", default=target()), (), Found()),
             output=self.output,
             lock=False,
             clean=False,
