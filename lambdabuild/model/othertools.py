@@ -42,7 +42,7 @@ def find_untold(document: Mapping[str, Any], files: Mapping[str, str], *, projec
         return Untold(where=where, hint=f"uv add NAME…   (in {project}: uv reads dependencies of [project] alone)")
     for file in ("setup.py", "setup.cfg"):
         if _SETUPTOOLS.search(files.get(file, "")):
-            return Untold(where=file, hint=_setuptools(own, file, project))
+            return Untold(where=file, hint=_setuptools(own, project))
     return None
 
 
@@ -56,7 +56,7 @@ def _migration(own: Mapping[str, Any], poetry: Mapping[str, Any], what: str, pro
     return f"write {_NAMED} into pyproject.toml, then: {command}"
 
 
-def _setuptools(own: Mapping[str, Any], file: str, project: str) -> str:
+def _setuptools(own: Mapping[str, Any], project: str) -> str:
     dynamic = 'dynamic = ["dependencies"] in [project]' if own else f'{_NAMED} and dynamic = ["dependencies"]'
     backend = '[build-system] with requires = ["setuptools"] and build-backend = "setuptools.build_meta"'
     removed = "without dependencies = [], " if "dependencies" in own else ""

@@ -21,9 +21,6 @@ class Said:
     """Of its binaries, under keys that are equal for what is the same trouble in another function."""
 
 
-NOTHING_SAID = Said()
-
-
 def together(said: Iterable[Said]) -> list[Finding]:
     """Everything once: a thing that is true of several archives is one finding, and of a trouble that several
     functions share the first tells."""

@@ -79,7 +79,7 @@ def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> P
     whole = order.plan.without(find_empty(order.plan, resolutions))
     users = users_facts(whole.layers, order, machines.cache, memory.glance)
     fingerprints = fingerprints_of(whole, resolutions, users, order, machines)
-    standing = memory.find_standing(whole, fingerprints)
+    standing = memory.find_standing(fingerprints)
     made = _make(whole, standing, resolutions, users, order=order, machines=machines)
     while fallen := memory.find_fallen(standing, made.digests):
         standing -= fallen

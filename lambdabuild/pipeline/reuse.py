@@ -14,7 +14,6 @@ from lambdabuild.cache import Cache
 from lambdabuild.ledger import Changed, Glance, Ledger, find_change
 from lambdabuild.model.documents import artifact_document
 from lambdabuild.model.manifestparse import parse_artifact
-from lambdabuild.model.plan import Plan
 from lambdabuild.model.report import Artifact
 from lambdabuild.model.said import Said, parse_said, said_document
 from lambdabuild.model.slimming import Kept
@@ -76,8 +75,8 @@ class Memory:
         """With nothing known of these archives, so that they are made again."""
         return replace(self, earlier={file: one for file, one in self.earlier.items() if file not in files})
 
-    def find_standing(self, plan: Plan, fingerprints: Mapping[str, str]) -> frozenset[str]:
-        """The archives of a plan that need not be made, as far as is known before any of it is."""
+    def find_standing(self, fingerprints: Mapping[str, str]) -> frozenset[str]:
+        """The archives that need not be made, as far as is known before any of it is."""
         standing = frozenset(
             file
             for file, fingerprint in fingerprints.items()
