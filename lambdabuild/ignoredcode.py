@@ -8,13 +8,11 @@ from pathlib import Path
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.limits import Finding
+from lambdabuild.model.lint import listed
 from lambdabuild.model.reachable import find_lost
-from lambdabuild.model.removal import keep_pattern
+from lambdabuild.model.removal import keep_line, keep_pattern
 from lambdabuild.model.sources import Collected
 from lambdabuild.sourcefiles import Ignored
-
-_FEW = 3
-"""How many paths a note names."""
 
 
 def refuse_lost(
@@ -45,24 +43,22 @@ def refuse_lost(
         cause = _cause(path, ignored)
         if cause is not None:
             rows.append(f"{owner}: {importer} imports {path}, which is left out by {cause.pattern}")
-            keep.append(f'"{keep_pattern(cause.path)}"')
+            keep.append(keep_pattern(cause.path))
     if rows:
-        hint = f"keep = [{', '.join(dict.fromkeys(keep))}] takes it all the same"
-        raise UsageError("\n".join(rows), hint=hint)
+        raise UsageError("\n".join(rows), hint=f"{keep_line(keep)} takes it all the same")
 
 
 def ignored_note(file: str, collected: Collected) -> tuple[Finding, ...]:
     """A note of what an artifact has not, where there is no git to say whether it is ignored."""
     if collected.ignore_rule != "gitignore" or not collected.ignored:
         return ()
-    more = f" and {len(collected.ignored) - _FEW} more" if len(collected.ignored) > _FEW else ""
     return (
         Finding(
             severity="note",
             code="ignored",
-            message=f"{file} leaves out what .gitignore names: {', '.join(collected.ignored[:_FEW])}{more}; without "
+            message=f"{file} leaves out what .gitignore names: {listed(collected.ignored)}; without "
             "a git repository nothing tells whether git tracks it",
-            hint=f'keep = ["{keep_pattern(collected.ignored[0])}"] takes it, gitignore = false takes all',
+            hint=f"{keep_line([keep_pattern(collected.ignored[0])])} takes it, gitignore = false takes all",
         ),
     )
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lambdabuild.model.limits import Finding
+from lambdabuild.model.lint import listed
 from lambdabuild.model.requirements import Pin
 
 HINT = 'make a layer for each runtime (python = "3.12", python = "3.13"); compatible-runtimes is for pure Python'
 _BOUND = re.compile(r"\.cpython-\d+[^/]*\.so")
-_FEW = 3
 
 
 def find_differences(own: Iterable[Pin], other: Iterable[Pin], *, runtimes: tuple[str, str]) -> list[str]:
@@ -33,13 +33,11 @@ def check_bound(paths: Iterable[str], *, name: str, runtimes: Iterable[str]) -> 
     bound = sorted(path for path in paths if _BOUND.search(path))
     if not bound:
         return []
-    more = f" and {len(bound) - _FEW} more" if len(bound) > _FEW else ""
     return [
         Finding(
             severity="error",
             code="binary-tag",
-            message=f"{name} is for {' and '.join(runtimes)}, and these are for one Python alone: "
-            f"{', '.join(bound[:_FEW])}{more}",
+            message=f"{name} is for {' and '.join(runtimes)}, and these are for one Python alone: {listed(bound)}",
             hint=HINT,
         )
     ]

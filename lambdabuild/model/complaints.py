@@ -12,6 +12,7 @@ from lambdabuild.model.elfs import Unit, tag_of
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.lint import exclusion
 from lambdabuild.model.loading import Loading
+from lambdabuild.model.removal import keep_line
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.model.tree import SOURCES
 from lambdabuild.model.verification import Removed
@@ -167,8 +168,7 @@ def _removed_hint(verdict: Verdict, find_removed: Callable[[str], Removed | None
     if not removed or len(removed) < len(names):
         return None
     rules = dict.fromkeys(f"{one.rule} left out {one.member.path}" for one in removed[:_MOST])
-    keep = ", ".join(f'"{pattern}"' for pattern in dict.fromkeys(one.keep for one in removed))
-    return f"{'; '.join(rules)}: keep = [{keep}] in [tool.lambdabuild] brings it back"
+    return f"{'; '.join(rules)}: {keep_line(one.keep for one in removed)} in [tool.lambdabuild] brings it back"
 
 
 def _hint(verdict: Verdict, target: Target, runtimes: Sequence[Runtime]) -> str:

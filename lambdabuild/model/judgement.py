@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lambdabuild.model.hints import Surroundings, general_hint, is_binary_failure
 from lambdabuild.model.limits import Finding
+from lambdabuild.model.removal import keep_line
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import SOURCES
 from lambdabuild.model.typed import key_path
@@ -183,10 +184,4 @@ def _unmet_hint(case: Case, need: Need) -> str:
 
 def _keep(removed: Collection[Removed]) -> str:
     """The line that brings files back, for all artifacts."""
-    patterns = dict.fromkeys(one.keep for one in removed)
-    return f"keep = [{', '.join(map(_quoted, patterns))}] in [tool.lambdabuild]"
-
-
-def _quoted(pattern: str) -> str:
-    """A TOML string: literal where that is simpler to read."""
-    return f"'{pattern}'" if "\\" in pattern else f'"{pattern}"'
+    return f"{keep_line(one.keep for one in removed)} in [tool.lambdabuild]"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from lambdabuild.model.lint import listed
+
 _FOLDERS = frozenset({"python", "lib", "bin", "extensions", "share", "etc"})
 """What lies at the root of a layer; a function's archive has modules there."""
 _BESIDE_MODULES = frozenset({"lib", "bin", "share", "etc", "include"})
@@ -16,7 +18,6 @@ _MODULE = re.compile(r"[^/]+\.(?:py|pyc|so)")
 _SITE = re.compile(r"python/lib/(python3\.[0-9]+)/site-packages/.")
 _SITE_PACKAGES = re.compile(r"(?:.*?/)?site-packages/")
 _SOURCE = re.compile(r"(?:(?P<package>[^/]+)/.*|(?P<module>[^/]+))\.py")
-_FEW = 3
 
 
 def is_layer(names: Collection[str]) -> bool:
@@ -54,8 +55,7 @@ def root_modules(names: Collection[str]) -> str:
     if "bootstrap" in names:
         return ""
     matches = [match for match in map(_SOURCE.fullmatch, names) if match]
-    tops = sorted({match["package"] or match["module"] for match in matches})
-    return ", ".join(tops[:_FEW]) + (f" and {len(tops) - _FEW} more" if len(tops) > _FEW else "")
+    return listed(sorted({match["package"] or match["module"] for match in matches}))
 
 
 def _elsewhere(names: Collection[str]) -> str | None:

@@ -12,6 +12,7 @@ from lambdabuild.model.patterns import PatternList, parse_patterns
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.treatment import Slimming
 from lambdabuild.model.tree import SOURCES, Tree
+from lambdabuild.model.typed import quote
 from lambdabuild.model.verification import Removed
 
 LEFT_SDK = 'boto3 = "runtime"'
@@ -113,6 +114,16 @@ def keep_pattern(path: str) -> str:
         return f"{folder.partition('-')[0]}-*{folder[folder.rindex('.') :]}/"
     escaped = re.sub(r"[\\*?\[]|(?<=^)[!#]| $", r"\\\g<0>", path)
     return escaped if "/" in folder else f"/{escaped}"
+
+
+def keep_line(patterns: Iterable[str]) -> str:
+    """The line of the configuration that keeps what these patterns name."""
+    return f"keep = [{', '.join(map(_quoted, dict.fromkeys(patterns)))}]"
+
+
+def _quoted(pattern: str) -> str:
+    """A TOML string: literal where that is simpler to read."""
+    return f"'{pattern}'" if "\\" in pattern and "'" not in pattern else quote(pattern)
 
 
 def _is_metadata(path: str) -> bool:

@@ -22,16 +22,16 @@ from lambdabuild.model.evidence import (
 )
 from lambdabuild.model.facts import Facts, Lookup, TestData, TestImport
 from lambdabuild.model.limits import Finding, format_size
+from lambdabuild.model.lint import listed
 from lambdabuild.model.patterns import Rules
 from lambdabuild.model.pythontext import read_python
+from lambdabuild.model.removal import keep_line, keep_pattern
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.treatment import Slimming
 
 _METADATA = frozenset({"METADATA", "entry_points.txt", "top_level.txt"})
 _RECORD = "RECORD"
 _FOLDER = ".dist-info"
-_FEW = 3
-"""How many files a note names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +109,14 @@ def left_out_note(file: str, left_out: Sequence[Member]) -> list[Finding]:
     if not left_out:
         return []
     members = sorted(left_out, key=lambda member: member.path)
-    more = f" and {len(members) - _FEW} more" if len(members) > _FEW else ""
     what = f"{len(members)} data file{'s' * (len(members) != 1)} ({format_size(sum(one.size for one in members))})"
     return [
         Finding(
             severity="note",
             code="left-out-data",
             message=f"{file} leaves out {what} of test folders, which no code outside of them names: "
-            f"{', '.join(member.path for member in members[:_FEW])}{more}",
-            hint=f'keep = ["{members[0].path}"] takes one, tests = "keep" takes all',
+            f"{listed([member.path for member in members])}",
+            hint=f'{keep_line([keep_pattern(members[0].path)])} takes one, tests = "keep" takes all',
         )
     ]
 

@@ -11,6 +11,7 @@ from lambdabuild.model.handler import split_handler
 from lambdabuild.model.hints import Advice
 from lambdabuild.model.needs import Locked, LockFile, Needs, Script
 from lambdabuild.model.plan import FunctionPlan
+from lambdabuild.model.removal import keep_line, keep_pattern
 from lambdabuild.model.typed import key_path, quote
 from lambdabuild.pipeline.order import Order
 from lambdabuild.sourcefiles import each_module, judge_file, survey
@@ -86,7 +87,7 @@ def _of_root(function: FunctionPlan, order: Order, base: Path, found: Path, *, t
         gitignore=sources.gitignore,
     )
     standing = judge_file(ground, found)
-    keep = f'keep = ["/{relative}"]'
+    keep = keep_line([keep_pattern(relative)])
     reason = standing.dropped or "include, which does not name it"
     top = split_handler(sources.handler)[0].partition("/")[0]
     if whole or ("/" not in sources.handler and relative.partition("/")[0] == top):

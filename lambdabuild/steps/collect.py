@@ -18,6 +18,7 @@ from lambdabuild.ledger import note
 from lambdabuild.model.handler import find_handler_problem, find_syntax_problem, split_handler
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.reachable import SUFFIX, data_of, reach
+from lambdabuild.model.removal import keep_line, keep_pattern
 from lambdabuild.model.segment import Member
 from lambdabuild.model.sources import Collected, IgnoreRule, Sources
 from lambdabuild.sourcefiles import Ground, Ignored, SourceFile, check_link, each_file, judge_file, survey
@@ -210,7 +211,7 @@ def _survey(project: Path, sources: Sources, place: _Place) -> Ground:
         reason = standing.dropped or "include, which does not name it"
         raise UsageError(
             f"{_key(sources)}: {_shown(place.handler, project)} is left out by {reason}",
-            hint=f'keep = ["/{path}"] takes it all the same',
+            hint=f"{keep_line([keep_pattern(path)])} takes it all the same",
         )
     return ground
 

@@ -98,7 +98,7 @@ def test_a_module_in_a_package_of_what_is_packaged_whole(make: Make) -> None:
 def test_a_module_that_a_rule_leaves_out(make: Make) -> None:
     made = make("gen.app.handler", "gen/__init__.py", "gen/app.py", "gen/api_pb2.py")
     assert advice_for(*made).module("gen.api_pb2") == (
-        'gen/api_pb2.py is left out by "*_pb2.py" (.gitignore:1): keep = ["/gen/api_pb2.py"] in '
+        'gen/api_pb2.py is left out by "*_pb2.py" (.gitignore:1): keep = ["gen/api_pb2.py"] in '
         "[tool.lambdabuild.functions.api] takes it"
     )
     assert "gen/api_pb2.py" not in packaged(made)

@@ -339,9 +339,9 @@ def test_an_encoding_that_python_does_not_read(project: Path, source: bytes) -> 
 @pytest.mark.parametrize(
     ("changes", "reason", "hint"),
     [
-        ({"exclude": ("*.py", "!lib.py")}, '"*.py" (exclude)', "/venv/app.py"),
-        ({"include": ("/data/",)}, "include, which does not name it", "/venv/app.py"),
-        ({}, '"venv/" (built in)', "/venv/app.py"),
+        ({"exclude": ("*.py", "!lib.py")}, '"*.py" (exclude)', "venv/app.py"),
+        ({"include": ("/data/",)}, "include, which does not name it", "venv/app.py"),
+        ({}, '"venv/" (built in)', "venv/app.py"),
     ],
 )
 def test_a_handler_that_is_left_out(project: Path, changes: dict[str, Any], reason: str, hint: str) -> None:

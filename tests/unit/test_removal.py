@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import tomli
 
 from lambdabuild.model.patterns import distribution_rules
-from lambdabuild.model.removal import Reasons, keep_pattern, over, removed_members
+from lambdabuild.model.removal import Reasons, keep_line, keep_pattern, over, removed_members
 from lambdabuild.model.treatment import Slimming
 from lambdabuild.model.tree import SOURCES, Tree, prefixed, segment_tree
 from lambdabuild.model.verification import Removed
@@ -66,6 +67,15 @@ def test_what_was_left_out_and_by_which_rule() -> None:
         ("python/shared/x.txt", SOURCES, 'exclude "*.txt"', "shared/x.txt"),
         ("python/shared/y.py", SOURCES, 'sources = "reachable"', "shared/y.py"),
     ]
+
+
+@pytest.mark.parametrize(
+    "path", ["a/b.txt", "b.txt", "a/[1].txt", "it's [1].txt", 'say "x".txt', "#x", "a/!b", "x?y*z", "b\\c"]
+)
+def test_the_line_that_keeps_a_file_is_toml_and_keeps_it(path: str) -> None:
+    (pattern,) = tomli.loads(keep_line([keep_pattern(path)] * 2))["keep"]
+    rules = distribution_rules(["*"], [pattern])
+    assert (rules.takes(path), rules.takes(f"{path}.bak")) == (True, False)
 
 
 def test_nothing_is_left_out() -> None:
