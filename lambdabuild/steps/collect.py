@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 import sys
 import warnings
@@ -33,12 +34,14 @@ _READ_WITH = (
 def find_handler(project: Path, sources: Sources) -> Path:
     """The file of the handler's module.
 
-    Raises UsageError when there is no such module, when it does not define the handler's attribute, and when patterns
-    leave it out of the archive.
+    Raises UsageError when there is no such module, when its source does not define the handler's attribute, and when
+    patterns leave it out of the archive.
     """
     place = _locate(project, sources)
     if place.packaged != place.handler:
         _survey(project, sources, place)
+    if place.handler.suffix != SUFFIX:
+        return place.handler
     source, attribute = _read(place.handler), split_handler(sources.handler)[1]
     with _no_warnings():
         syntax = find_syntax_problem(source)
@@ -132,7 +135,7 @@ def _select(project: Path, sources: Sources, *, output: Path) -> _Selected:
     handler = place.handler.relative_to(place.base).as_posix()
     modules = {file.relative: file.path for file in files if file.relative.endswith(SUFFIX)}
     with _no_warnings():
-        refuse_lost(sources.owner, [handler], modules, ignored, read=_read, place=place.base.joinpath)
+        refuse_lost(sources.owner, modules.keys() & {handler}, modules, ignored, read=_read, place=place.base.joinpath)
     taken = _reachable(files, place, sources) if sources.reachable else files
     left_out = modules.keys() - {file.relative for file in taken}
     return _Selected(
@@ -177,13 +180,22 @@ def _locate(project: Path, sources: Sources) -> _Place:
         note(project / "src")
         roots = [root for root in (project / "src", project) if root.is_dir()]
     for root in roots:
-        for handler in (root / module / "__init__.py", root / f"{module}.py"):  # in the order in which Python looks
+        for handler in _forms(root, module):
             note(handler)
             if handler.is_file():
                 return _Place(base=root, packaged=_packaged(root, handler, sources), handler=handler)
     with _no_warnings():
         hint = find_hint(project, roots, sources)
     raise UsageError(f"{_key(sources)}: there is no module {module}.py in {_either(roots, project)}", hint=hint)
+
+
+def _forms(root: Path, module: str) -> Iterator[Path]:
+    """Where a module may lie, in the order in which Python looks; the last two have no source."""
+    place = root / module
+    yield place / "__init__.py"
+    yield place.with_name(f"{place.name}.py")
+    yield from sorted(place.parent.glob(f"{glob.escape(place.name)}.*so"))
+    yield place.with_name(f"{place.name}.pyc")
 
 
 def _packaged(root: Path, handler: Path, sources: Sources) -> Path:
@@ -220,7 +232,13 @@ def _reachable(files: Iterable[SourceFile], place: _Place, sources: Sources) -> 
     """The modules that the handler's imports reach and those that are kept, each with the data of its package."""
     by_path = {file.relative: file for file in files}
     kept = {path for path, file in by_path.items() if file.kept}
-    starts = {path for path in kept if path.endswith(SUFFIX)} | {place.handler.relative_to(place.base).as_posix()}
+    handler = place.handler.relative_to(place.base).as_posix()
+    if not handler.endswith(SUFFIX):
+        raise UsageError(
+            f'{sources.owner}.sources = "reachable": {handler} has no source that tells what it imports',
+            hint='leave out sources = "reachable": then all of the package goes in',
+        )
+    starts = {path for path in kept if path.endswith(SUFFIX)} | {handler}
     try:
         with _no_warnings():
             reached = reach(starts, by_path, lambda path: _read(by_path[path].path))

@@ -793,3 +793,20 @@ def test_code_that_is_not_there(project: Path) -> None:
         f'layers.base.code[1] = "src/two.py": {project / "src/two.py"} does not exist\n'
         "  hint: code lists folders and files relative to pyproject.toml"
     )
+
+
+@pytest.mark.parametrize("name", ["app.pyc", "app.abi3.so", "app.cpython-313-x86_64-linux-gnu.so"])
+def test_a_handler_without_source(project: Path, name: str) -> None:
+    write(project, {name: "compiled", "application.abi3.so": "another"})
+    assert find_handler(project, sources()) == project / name
+    assert collected(project, sources()) == [name]
+    write(project, {f"code/{name}": "compiled", "code/.gitignore": "data.txt\n", "code/data.txt": ""})
+    assert collected(project, in_source()) == [name]
+    with pytest.raises(UsageError) as caught:
+        collect_sources(project, in_source(reachable=True), output=project / "dist")
+    assert str(caught.value) == (
+        f'functions.api.sources = "reachable": {name} has no source that tells what it imports\n'
+        '  hint: leave out sources = "reachable": then all of the package goes in'
+    )
+    write(project, {"app.py": HANDLER})
+    assert find_handler(project, sources()) == project / "app.py"
