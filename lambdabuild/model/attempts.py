@@ -79,17 +79,24 @@ class Code:
 
     def _texts_of(self, path: str) -> list[tuple[str, bool]]:
         if path not in self._texts:
+            tree = _parsed(self._sources[path])
             self._texts[path] = [
                 (node.value, caught)
-                for node, caught in _walk(self._sources[path], expressions=True)
+                for node, caught in (_walk(tree, expressions=True) if tree is not None else ())
                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
             ]
         return self._texts[path]
 
 
 def imports_of(path: str, source: bytes) -> Iterator[tuple[Names, bool]]:
+    """As ``each_import``; nothing for what cannot be parsed, such as code for a newer Python than the one at hand."""
+    tree = _parsed(source)
+    return each_import(path, tree) if tree is not None else iter(())
+
+
+def each_import(path: str, tree: ast.Module) -> Iterator[tuple[Names, bool]]:
     """Full names that a module imports, ``from a import b`` as a.b, and whether it goes on when that fails."""
-    for node, caught in _walk(source, expressions=False):
+    for node, caught in _walk(tree, expressions=False):
         if isinstance(node, ast.Import):
             yield from ((tuple(alias.name.split(".")), caught) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -105,15 +112,16 @@ def _all_and_any(values: Iterable[bool]) -> bool:
     return value
 
 
-def _walk(source: bytes, *, expressions: bool) -> Iterator[tuple[ast.AST, bool]]:
-    """Every node that an import would run, and whether a failure in it is caught.
-
-    Nothing for what cannot be parsed, such as code for a newer Python than the one at hand.
-    """
+def _parsed(source: bytes) -> ast.Module | None:
     try:
-        waiting: list[tuple[ast.AST, bool]] = [(ast.parse(source), False)]
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
+        return None
+
+
+def _walk(tree: ast.Module, *, expressions: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node that an import would run, and whether a failure in it is caught."""
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
     while waiting:
         node, caught = waiting.pop()
         yield node, caught

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from pathlib import PurePosixPath
 
-from lambdabuild.model.attempts import imports_of
-from lambdabuild.model.syntax import running_parts
+from lambdabuild.model.attempts import Names, each_import, imports_of
 
 SUFFIX = ".py"
 _INIT = "__init__.py"
-
-Names = tuple[str, ...]
-"""The parts of a module's dotted name."""
 
 
 def reach(starts: Iterable[str], paths: Collection[str], load: Callable[[str], bytes | str]) -> frozenset[str]:
@@ -38,7 +34,7 @@ def reach(starts: Iterable[str], paths: Collection[str], load: Callable[[str], b
         if path in reached:
             continue
         reached.add(path)
-        for names in _imports(tree(path), _package(path)):
+        for names, _ in each_import(path, tree(path)):
             if names[-1] == "*":
                 waiting += _find(names[:-1], modules)
                 waiting += _exported(names[:-1], modules, tree)
@@ -101,23 +97,6 @@ def _parse(source: bytes | str, path: str) -> ast.Module:
         raise SyntaxError(str(error), (path, None, None, None)) from error
 
 
-def _imports(tree: ast.Module, package: Names) -> Iterator[Names]:
-    """What a module imports, as full names; ``from a import b`` as a.b, whatever b may be."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import):
-            yield from (tuple(alias.name.split(".")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            if node.level > len(package):
-                continue  # beyond the top: it fails when it runs
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            base += tuple(node.module.split(".")) if node.module else ()
-            yield from ((*base, alias.name) for alias in node.names)
-        else:
-            waiting += (part for part in running_parts(node) if not isinstance(part, ast.expr))
-
-
 def _find(names: Names, modules: Collection[str]) -> list[str]:
     """The files that are run when a name is imported: of the packages on the way and of the module itself."""
     found = []
@@ -147,11 +126,6 @@ def _exported(package: Names, modules: Collection[str], tree: Callable[[str], as
 def _packages_above(path: str, modules: Collection[str]) -> list[str]:
     above = (f"{folder}/{_INIT}" for folder in PurePosixPath(path).parents if folder != PurePosixPath())
     return [path for path in above if path in modules]
-
-
-def _package(path: str) -> Names:
-    """The package that a module's relative imports start from."""
-    return PurePosixPath(path).parts[:-1]
 
 
 def _folder(path: str) -> str:
