@@ -15,10 +15,8 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
-from lambdabuild.claims import claimed
 from lambdabuild.errors import MachineError
 from lambdabuild.locks import held
-from lambdabuild.scratch import make_scratch, temporary_folder, with_room
 
 if TYPE_CHECKING:
     from lambdabuild.model.segment import Segment
@@ -80,6 +78,8 @@ class Cache:
 
         It is removed in a thread of its own, beside what follows the ``with`` block.
         """
+        from lambdabuild.scratch import make_scratch, with_room  # not for a build that is unchanged
+
         folder, remove = self._write(lambda root: make_scratch(with_room(root / LAYOUT)))
         try:
             yield folder
@@ -99,6 +99,8 @@ class Cache:
     @contextmanager
     def building(self, keys: Collection[str], *, waiting: Callable[[], None]) -> Iterator[None]:
         """Alone with these keys: of builds that want one of them, one makes it and the others wait, to find it then."""
+        from lambdabuild.claims import claimed  # not for a build that is unchanged
+
         with ExitStack() as stack:
             self._write(lambda root: stack.enter_context(claimed(root / _LOCKS, keys, waiting=waiting)))
             yield
@@ -239,6 +241,8 @@ class Cache:
             return self._move(error, write)
 
     def _move(self, why: OSError, write: Callable[[Path], T]) -> T:
+        from lambdabuild.scratch import make_scratch, temporary_folder
+
         try:
             with self._moving:
                 if self._instead is None:

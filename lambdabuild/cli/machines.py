@@ -22,6 +22,7 @@ from lambdabuild.cli.unchanged import Recorder
 from lambdabuild.console import Console
 from lambdabuild.environment import environment, home
 from lambdabuild.errors import UsageError
+from lambdabuild.model.choices import BUILDERS
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.configvalues import find_image_problem
 from lambdabuild.model.credentials import Credentials
@@ -32,7 +33,6 @@ from lambdabuild.model.outputs import is_configured, name_output
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.report import MANIFEST, Artifact, Report
-from lambdabuild.model.target import BUILDERS
 from lambdabuild.pipeline.build import build, propose_split
 from lambdabuild.pipeline.order import Machines, Order, Verify
 from lambdabuild.placing import PENDING

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lambdabuild.errors import UsageError
-from lambdabuild.model.limits import UPLOADS, Upload
-from lambdabuild.model.target import ARCHITECTURES, BUILDERS
+from lambdabuild.model.choices import ARCHITECTURES, BUILDERS, UPLOADS, Upload
 
 if TYPE_CHECKING:
     from lambdabuild.model.config import ProjectConfig

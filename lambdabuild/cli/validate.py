@@ -16,7 +16,7 @@ from lambdabuild.cli.options import (
     open_project,
     upload_options,
 )
-from lambdabuild.model.limits import Upload
+from lambdabuild.model.choices import Upload
 from lambdabuild.model.target import Runtime, Target, find_runtime
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from lambdabuild.errors import ConfigError
+from lambdabuild.model.choices import BUILDERS, UPLOADS, Upload
 from lambdabuild.model.configdependencies import BOTO3, Boto3
 from lambdabuild.model.configfunction import FUNCTION_KEYS, SOURCES, FunctionConfig, Sources
 from lambdabuild.model.configlayer import LAYER_KEYS, LAYOUTS, ExternalLayer, LayerConfig, Layout, parse_layer
@@ -21,8 +22,7 @@ from lambdabuild.model.configvalues import (
     find_python,
     find_requires_python_problem,
 )
-from lambdabuild.model.limits import MAX_LAYERS, UPLOADS, Upload
-from lambdabuild.model.target import BUILDERS
+from lambdabuild.model.limits import MAX_LAYERS
 from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
 from lambdabuild.model.typed import Table, find_near, quote, quote_all
 

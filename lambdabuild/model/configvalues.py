@@ -8,7 +8,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from lambdabuild.model.target import ARCHITECTURES
+from lambdabuild.model.choices import ARCHITECTURES
 from lambdabuild.model.typed import Check, Table, find_near, quote, quote_all
 
 _OTHERS_ARCHITECTURES = {"amd64": "x86_64", "aarch64": "arm64"}

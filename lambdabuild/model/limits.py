@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lambdabuild.errors import Code, PolicyError
+from lambdabuild.model.choices import Upload
 
 MAX_ZIPPED = 52_428_800
 """Bytes of a zip that is uploaded directly; a larger one goes through S3."""
@@ -18,10 +19,6 @@ MAX_UNZIPPED = 262_144_000
 MAX_ENTRIES = 65_535
 """Files of a zip without the extension ZIP64."""
 MAX_LAYERS = 5
-
-Upload = Literal["direct", "s3"]
-"""How archives come to Lambda; where nothing says it None stands for it."""
-UPLOADS: tuple[Upload, ...] = ("direct", "s3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-ARCHITECTURES = ("x86_64", "arm64")
-BUILDERS = ("auto", "docker", "host")
-"""How to build for a target: in its image, on this machine, or in the image where it can be had."""
-
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 _OCI_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from lambdabuild.ledger import adopt, written
+from lambdabuild.model.choices import Upload
 from lambdabuild.model.events import Event
-from lambdabuild.model.limits import Finding, Upload, check_zipped, judged
+from lambdabuild.model.limits import Finding, check_zipped, judged
 from lambdabuild.model.plan import FunctionPlan
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.slimming import Kept

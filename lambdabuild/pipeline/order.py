@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from lambdabuild.builders.base import Builder
 from lambdabuild.cache import Cache
+from lambdabuild.model.choices import Upload
 from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Listener
-from lambdabuild.model.limits import Upload
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.report import Artifact
 from lambdabuild.steps.resolve import Resolver

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.manifest import NoFileError, check_published, file_sha256, open_file, read_manifest
+from lambdabuild.model.choices import Upload
 from lambdabuild.model.layershape import find_misplaced, is_layer, root_modules
 from lambdabuild.model.limits import (
     MAX_UNZIPPED,
     MAX_ZIPPED,
     Finding,
     Sized,
-    Upload,
     check_files,
     check_unzipped,
     check_zipped,

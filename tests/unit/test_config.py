@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from lambdabuild.configfile import parse_toml, read_runtimes
 from lambdabuild.errors import ConfigError
+from lambdabuild.model.choices import ARCHITECTURES
 from lambdabuild.model.config import (
     FUNCTION_KEYS,
     LAYER_KEYS,
@@ -32,7 +33,6 @@ from lambdabuild.model.configfunction import SOURCES
 from lambdabuild.model.configlayer import LAYOUTS
 from lambdabuild.model.configmany import DEFAULT_HANDLER, Folders
 from lambdabuild.model.configvalues import find_image_problem
-from lambdabuild.model.target import ARCHITECTURES
 from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
 from lambdabuild.model.typed import find_near, key_path, kind, quote
 

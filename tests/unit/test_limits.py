@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from lambdabuild.errors import PolicyError
+from lambdabuild.model.choices import Upload
 from lambdabuild.model.limits import (
     MAX_UNZIPPED,
     MAX_ZIPPED,
     Finding,
     Sized,
-    Upload,
     check_files,
     check_unzipped,
     check_zipped,

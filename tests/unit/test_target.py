@@ -9,7 +9,8 @@ import pytest
 from packaging.markers import Marker, default_environment
 
 from lambdabuild.configfile import read_runtimes
-from lambdabuild.model.target import ARCHITECTURES, Libstdcxx, Runtime, Target, find_runtime, parse_runtimes
+from lambdabuild.model.choices import ARCHITECTURES
+from lambdabuild.model.target import Libstdcxx, Runtime, Target, find_runtime, parse_runtimes
 
 AL2 = {
     "python": "3.9",

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from lambdabuild.errors import PolicyError, UsageError
+from lambdabuild.model.choices import Upload
 from lambdabuild.model.documents import manifest_document
-from lambdabuild.model.limits import MAX_UNZIPPED, MAX_ZIPPED, Finding, Sized, Upload
+from lambdabuild.model.limits import MAX_UNZIPPED, MAX_ZIPPED, Finding, Sized
 from lambdabuild.model.report import Artifact, ExternalLayer
 from lambdabuild.steps.validate import Checked, find_artifacts, inspect, measured, validate
 from lambdabuild.zipformat import write_zip
