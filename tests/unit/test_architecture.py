@@ -156,3 +156,19 @@ def test_help_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: ")
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_an_unchanged_build_is_light() -> None:
+    program = (
+        "import sys\n"
+        "import lambdabuild.cli.layer, lambdabuild.cli.package, lambdabuild.cli.unchanged, lambdabuild.leftovers\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('lambdabuild.')), 'shutil' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [
+        *("lambdabuild.buildstate", "lambdabuild.cache", "lambdabuild.cli", "lambdabuild.cli.layer"),
+        *("lambdabuild.cli.options", "lambdabuild.cli.package", "lambdabuild.cli.streams", "lambdabuild.cli.unchanged"),
+        *("lambdabuild.environment", "lambdabuild.errors", "lambdabuild.leftovers", "lambdabuild.ledger"),
+        *("lambdabuild.locks", "lambdabuild.model", "lambdabuild.model.choices"),
+        "False",
+    ]

@@ -70,7 +70,9 @@ def test_an_unchanged_build_says_again_what_it_said(shop: Shop) -> None:
         "python3.13 x86_64, host builder, not verified, distributions: 1 installed, 0 from the cache, "
     )
     assert again.out.splitlines()[:-1] == lines
-    assert re.fullmatch(r"python3\.13 x86_64, host builder, unchanged, \d\.\d s", again.out.splitlines()[-1])
+    assert re.fullmatch(
+        r"python3\.13 x86_64, host builder, not verified, unchanged, \d\.\d s", again.out.splitlines()[-1]
+    )
     assert {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in shop.output.iterdir()} == before
 
 
