@@ -168,7 +168,7 @@ def test_an_unchanged_build_is_light() -> None:
     assert done.stdout.split() == [
         *("lambdabuild.buildstate", "lambdabuild.cache", "lambdabuild.cli", "lambdabuild.cli.layer"),
         *("lambdabuild.cli.options", "lambdabuild.cli.package", "lambdabuild.cli.streams", "lambdabuild.cli.unchanged"),
-        *("lambdabuild.environment", "lambdabuild.errors", "lambdabuild.leftovers", "lambdabuild.ledger"),
+        *("lambdabuild.environment", "lambdabuild.errors", "lambdabuild.ledger", "lambdabuild.leftovers"),
         *("lambdabuild.locks", "lambdabuild.model", "lambdabuild.model.choices"),
         "False",
     ]
