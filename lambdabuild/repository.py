@@ -35,19 +35,22 @@ def find_tracked(project: Path) -> Tracked | None:
     No git is run: a repository may come from anybody, and its configuration can name programs.
     """
     for above in (project, *project.parents):
-        index = _index_of(above / _GIT)
-        note_index(index)
+        note_index(_index_of(above / _GIT))
         if (above / _GIT).exists():
-            break
-    else:
-        return None
+            return read_tracked(above)
+    return None
+
+
+def read_tracked(top: Path) -> Tracked | None:
+    """What git tracks in the work tree with this top."""
+    index = _index_of(top / _GIT)
     try:
         status = index.stat()
     except FileNotFoundError:  # of a repository to which nothing was ever added
         return Tracked(files=frozenset(), folders=frozenset())
     except OSError:
         return None
-    return _read(index, above.resolve(), (status.st_ino, status.st_size, status.st_mtime_ns))
+    return _read(index, top.resolve(), (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 def _index_of(git: Path) -> Path:

@@ -63,12 +63,6 @@ def _how_version_is_told(folder: Path) -> ScmVersion | None:
     return find_scm_version(document, setup)
 
 
-def tracked_files(folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """The files of a folder that git tracks, relative to it."""
-    listed = _run(["git", "ls-files", "-z"], folder, for_git(environ, "", protocols=GIT_PROTOCOLS))
-    return [path for path in (listed or "").split("\0") if path]
-
-
 def _state(folder: Path, environ: Mapping[str, str]) -> str | None:
     """What git tells a version by: the commit, the tags, and whether anything was changed since; None without git."""
     places = _run(["git", "rev-parse", "--git-dir", "--git-common-dir"], folder, environ)

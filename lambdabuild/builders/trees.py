@@ -9,18 +9,18 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild import configfile
 from lambdabuild.builders.download import checked, fetch
 from lambdabuild.builders.git import check_out
-from lambdabuild.builders.scm import tracked_files
 from lambdabuild.errors import UsageError
 from lambdabuild.ledger import note
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.scm import find_scm_version, pretended
+from lambdabuild.repository import Tracked, find_tracked, read_tracked
 
 TreeFile = tuple[str, int, bytes]
 """Path relative to the tree, mode, content."""
@@ -140,42 +140,52 @@ def ignore_file(folder: Path) -> bytes:
     return b""
 
 
-def folder_digest(folder: Path, *, without: Path | None = None) -> str:
-    """sha256 over path, mode and content of every file of a folder, and over what else decides on its wheel, hex."""
+def folder_digest(folder: Path, *, subdirectory: str | None = None, without: Path | None = None) -> str:
+    """sha256 over path, mode and content of every file that a folder, or a part of it, is built from, and over what
+    else decides on its wheel, hex."""
     digest = hashlib.sha256(ignore_file(folder))
-    for path, mode, content in read_folder(folder, without=without):
+    for path, mode, content in _read_source(folder, subdirectory, without=without):
         digest.update(f"{mode:o} {hashlib.sha256(content).hexdigest()} {path}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _read_tree(pin: Pin, environ: Mapping[str, str], *, without: Path | None) -> tuple[TreeFile, ...]:
+def _read_tree(pin: Pin, environ: Mapping[str, str], *, without: Path | None) -> Iterable[TreeFile]:
     """The source tree of a pin that is built from a folder or a commit."""
     if pin.path is not None:
-        folder = Path(pin.path)
-        return _with_tracked(pin, tuple(read_folder(folder, without=without)), folder, environ)
+        return _read_source(Path(pin.path), pin.subdirectory, without=without)
     with tempfile.TemporaryDirectory(prefix="lambdabuild-") as checkout:
-        check_out(pin, Path(checkout), environ)
-        files = tuple(read_folder(Path(checkout), within=Path(checkout)))
-        return _with_tracked(pin, files, Path(checkout), environ)
+        top = Path(checkout)
+        check_out(pin, top, environ)
+        tracked = read_tracked(top)
+        return _with_tracked(read_folder(top, within=top), pin.subdirectory, top, lambda: tracked)
+
+
+def _read_source(folder: Path, subdirectory: str | None, *, without: Path | None) -> Iterable[TreeFile]:
+    """What a folder, or a part of it, is built from."""
+    files = read_folder(folder, without=without)
+    return _with_tracked(files, subdirectory, folder, lambda: find_tracked(folder.resolve()))
 
 
 def _with_tracked(
-    pin: Pin, files: tuple[TreeFile, ...], folder: Path, environ: Mapping[str, str]
+    tree: Iterable[TreeFile], subdirectory: str | None, folder: Path, find: Callable[[], Tracked | None]
 ) -> tuple[TreeFile, ...]:
     """The tree with a MANIFEST.in that names what git tracks, for a backend that would ask git for it: setuptools-scm
     makes these files package data, and the tree has no history that could tell of them."""
-    top = f"{pin.subdirectory}/" if pin.subdirectory else ""
+    files = tuple(tree)
+    top = f"{subdirectory}/" if subdirectory else ""
     wanted = {f"{top}{name}" for name in (configfile.PYPROJECT, "setup.py", "setup.cfg", "MANIFEST.in")}
     texts = {path: content.decode(errors="surrogateescape") for path, _, content in files if path in wanted}
     try:
-        document = configfile.parse_toml(texts.get(f"{top}{configfile.PYPROJECT}", ""), origin=str(pin))
+        document = configfile.parse_toml(texts.get(f"{top}{configfile.PYPROJECT}", ""), origin=str(folder))
     except UsageError:  # which its build will say better
         return files
     scm = find_scm_version(document, texts.get(f"{top}setup.py", "") + texts.get(f"{top}setup.cfg", ""))
-    tracked = tracked_files(folder / top, environ) if scm is not None and scm.files else []
-    if not tracked:
+    tracked = find() if scm is not None and scm.files else None
+    inside = f"{(folder / top).resolve()}/"
+    paths = sorted(path.removeprefix(inside) for path in tracked.files if path.startswith(inside)) if tracked else []
+    if not paths:
         return files
     manifest = f"{top}MANIFEST.in"
-    named = "".join(f"include {_SPECIAL.sub('?', path)}\n" for path in tracked)
-    others = tuple(file for file in files if file[0] != manifest)
+    named = "".join(f"include {_SPECIAL.sub('?', path)}\n" for path in paths)
+    others = (file for file in files if file[0] != manifest)
     return (*others, (manifest, 0o644, (named + texts.get(manifest, "")).encode(errors="surrogateescape")))

@@ -179,10 +179,11 @@ class Resolver:
     def _stamp(self, pylock: str) -> str:
         """A comment that tells the content of the folders and files in a resolution: it changes with them."""
         packages = configfile.parse_toml(pylock, origin="uv").get("packages", ())
-        folders = (self.project / package["directory"]["path"] for package in packages if "directory" in package)
+        folders = [package["directory"] for package in packages if "directory" in package]
         archives = [package["archive"] for package in packages if "archive" in package]
         files = (self.project / archive["path"] for archive in archives if "path" in archive)
-        digests = [*map(self._folder_digest, folders), *map(file_digest, files)]
+        digests = [self._folder_digest(self.project / one["path"], one.get("subdirectory")) for one in folders]
+        digests += map(file_digest, files)
         return f"# {' '.join(digests)}\n"
 
     def _grants(self, needs: Needs) -> tuple[Grant, ...]:
@@ -256,7 +257,9 @@ class Resolver:
             expected = "a folder" if pin.kind == "folder" else "a file"
             raise UsageError(f"{pin}: the lock gives {path} as {expected}, and it is none", hint="lock again")
         version = pin.version or (self._scm_version(pin, path) if pin.kind == "folder" else None)
-        return replace(pin, path=str(path), version=version, sha256=pin.sha256 or self._folder_digest(path))
+        return replace(
+            pin, path=str(path), version=version, sha256=pin.sha256 or self._folder_digest(path, pin.subdirectory)
+        )
 
     def _scm_version(self, pin: Pin, path: Path) -> str | None:
         from lambdabuild.builders.scm import find_version  # for who has folders that do not tell their versions
@@ -264,10 +267,10 @@ class Resolver:
         folder = path / (pin.subdirectory or "")
         return find_version(pin.name, folder, binary=self.binary, environ=self.environ, cache=self.cache)
 
-    def _folder_digest(self, path: Path) -> str:
+    def _folder_digest(self, path: Path, subdirectory: str | None) -> str:
         from lambdabuild.builders.trees import folder_digest  # with what fetches and builds, for who has such folders
 
-        return folder_digest(path, without=self.output)
+        return folder_digest(path, subdirectory=subdirectory, without=self.output)
 
 
 def _narrowing(needs: Needs) -> str:

@@ -11,7 +11,7 @@ import pytest
 import tomli
 
 from lambdabuild.builders.scm import find_version
-from lambdabuild.builders.trees import build_input
+from lambdabuild.builders.trees import build_input, folder_digest
 from lambdabuild.cache import Cache
 from lambdabuild.ledger import find_change, recording
 from lambdabuild.model.scm import ScmVersion, find_pretended, find_scm_version, parse_version, pretended
@@ -139,6 +139,17 @@ def test_what_git_tracks_is_named_for_a_tree_without_it(folder: Path, environ: d
     (folder / "pyproject.toml").write_text(PROJECT.replace("setuptools_scm", "hatchling"))
     tree = {path: content for path, _, content in build_input(pin(kind="folder", path=str(folder)), environ).files}
     assert tree["tree/MANIFEST.in"] == b"exclude secret\n"
+
+
+def test_a_file_that_git_tracks_from_now_on_is_another_tree(folder: Path) -> None:
+    (folder / "demo" / "more").write_text("")
+    with recording() as ledger:
+        before = folder_digest(folder)
+        seen = ledger.take()
+    git(folder, "add", "--all")
+    assert find_change(seen) is not None
+    assert folder_digest(folder) != before
+    assert folder_digest(folder.parent, subdirectory=folder.name) != folder_digest(folder.parent)
 
 
 # What the files of a folder say
