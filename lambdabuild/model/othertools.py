@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LOCKS = ("poetry.lock", "Pipfile.lock")
+"""Those that ``migrate-to-uv`` takes over."""
 FILES = ("poetry.lock", "Pipfile", "Pipfile.lock", "pdm.lock", "setup.py", "setup.cfg")
 _SETUPTOOLS = re.compile(r"\binstall_requires\b|\bpbr\b")
 """How setuptools is told; pbr reads requirements.txt for it."""
@@ -46,9 +48,14 @@ def find_untold(document: Mapping[str, Any], files: Mapping[str, str], *, projec
     return None
 
 
+def migration(what: str, *, project: str) -> str:
+    """The command that brings a file or table of another tool to uv."""
+    return f"uvx migrate-to-uv   (in {project}: it takes {what} over into pyproject.toml and uv.lock)"
+
+
 def _migration(own: Mapping[str, Any], poetry: Mapping[str, Any], what: str, project: str) -> str:
     """``migrate-to-uv`` keeps what [project] has, and takes over no name where there is none."""
-    command = f"uvx migrate-to-uv   (in {project}: it takes {what} over into pyproject.toml and uv.lock)"
+    command = migration(what, project=project)
     if "dependencies" in own:
         return f"remove dependencies = [] from [project], then: {command}"
     if own.get("name") or poetry.get("name"):

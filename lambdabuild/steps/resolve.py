@@ -18,6 +18,7 @@ from lambdabuild.lockinputs import file_digest, lock_inputs, settings_inputs
 from lambdabuild.model.credentials import Grant, grants_in, signed, without_userinfo
 from lambdabuild.model.forwarding import deciding_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
+from lambdabuild.model.othertools import LOCKS, migration
 from lambdabuild.model.requirement_files import meaning_of, references, requirement_lines
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Runtime, Target
@@ -224,9 +225,9 @@ class Resolver:
     def _lock_error(self, stderr: str, project: Path, script: Path | None) -> PolicyError | None:
         hint = f"uv lock --project {project}   (or add --lock to this command)"
         if "Unable to find lockfile" in stderr:
-            other = next((file for file in ("poetry.lock", "Pipfile.lock") if (project / file).is_file()), None)
-            migration = f"uvx migrate-to-uv   (in {project}: it takes {other} over into pyproject.toml and uv.lock)"
-            return PolicyError(f"{project} has no uv.lock", hint=migration if other else hint, code="lock-missing")
+            other = next((file for file in LOCKS if (project / file).is_file()), None)
+            hint = migration(other, project=str(project)) if other else hint
+            return PolicyError(f"{project} has no uv.lock", hint=hint, code="lock-missing")
         if "needs to be updated" in stderr and script is not None:
             return PolicyError(
                 f"{script}.lock is older than what {script.name} asks for",
