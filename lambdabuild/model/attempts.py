@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from lambdabuild.model.evidence import is_test
-from lambdabuild.model.syntax import running_parts
+from lambdabuild.model.syntax import parse, running_parts
 
 Names = tuple[str, ...]
 """The parts of a module's dotted name."""
@@ -114,7 +114,7 @@ def _all_and_any(values: Iterable[bool]) -> bool:
 
 def _parsed(source: bytes) -> ast.Module | None:
     try:
-        return ast.parse(source)
+        return parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -6,7 +6,7 @@ import ast
 import difflib
 from collections.abc import Iterator, Mapping
 
-from lambdabuild.model.syntax import running_parts
+from lambdabuild.model.syntax import parse, running_parts
 
 _OTHER, _PERHAPS, _FUNCTION = range(3)
 _MOST = 5
@@ -25,7 +25,7 @@ def split_handler(handler: str) -> tuple[str, str]:
 def find_syntax_problem(source: bytes) -> str | None:
     """What keeps the Python that runs this from reading a module."""
     try:
-        ast.parse(source)
+        parse(source)
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
     except ValueError as error:  # a null byte, before Python 3.12
@@ -68,7 +68,7 @@ def find_attribute(source: bytes, attribute: str) -> str | None:
 def _find_ranks(source: bytes, attribute: str) -> dict[str, int] | None:
     """None when a module defines an attribute, else what it does define, sorted by name."""
     ranks: dict[str, int] = {}
-    for name, rank in _names(ast.parse(source)):
+    for name, rank in _names(parse(source)):
         ranks[name] = max(rank, ranks.get(name, _OTHER))
     return None if ranks.keys() & {attribute, "*", "__getattr__"} else dict(sorted(ranks.items()))
 

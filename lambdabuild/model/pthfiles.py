@@ -16,6 +16,7 @@ from typing import Literal
 
 from lambdabuild.model.importroot import Found, Read, Root
 from lambdabuild.model.lint import Remark, exclusion, listed, shown
+from lambdabuild.model.syntax import parse
 
 _EDITABLE_FILE = re.compile(r"__editable__.*|_editable_impl_.*|.*[-_]editable")
 """As setuptools, hatchling, scikit-build-core and meson-python name them."""
@@ -107,7 +108,7 @@ def _code_deed(line: str) -> Deed:
 def _sleeps(code: str) -> bool:
     """Whether code does nothing until a variable is set that Lambda does not set: the hooks of coverage and others."""
     try:
-        statements = ast.parse(code).body
+        statements = parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     for statement in statements:

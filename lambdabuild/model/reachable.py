@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import PurePosixPath
 
 from lambdabuild.model.attempts import Names, each_import, imports_of
+from lambdabuild.model.syntax import parse
 
 SUFFIX = ".py"
 _INIT = "__init__.py"
@@ -89,7 +90,7 @@ def data_of(reached: Collection[str], paths: Collection[str]) -> frozenset[str]:
 
 def _parse(source: bytes | str, path: str) -> ast.Module:
     try:
-        return ast.parse(source)
+        return parse(source)
     except SyntaxError as error:
         error.filename = path
         raise

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
+
+
+def parse(source: bytes | str) -> ast.Module:
+    """The tree of a module's source. What Python warns of, such as invalid escape sequences, is for who runs the code.
+
+    Raises what ``ast.parse`` does.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def running_parts(node: ast.AST) -> Iterator[ast.AST]:

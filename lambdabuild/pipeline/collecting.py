@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from lambdabuild.ignoredcode import ignored_note
 from lambdabuild.ledger import Ledger, recording
@@ -83,11 +81,3 @@ class Collector:
             ignore_rule=collected.ignore_rule,
             findings=ignored_note(function.file, collected),
         )
-
-
-@contextmanager
-def reading_code() -> Iterator[None]:
-    """Python warns of what it reads, such as invalid escape sequences: those are for who runs that code."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

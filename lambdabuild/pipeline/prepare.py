@@ -19,7 +19,7 @@ from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
 from lambdabuild.pipeline.acquire import Resolutions, find_empty, find_needy, install_needs, resolve_needs
-from lambdabuild.pipeline.collecting import Collector, reading_code
+from lambdabuild.pipeline.collecting import Collector
 from lambdabuild.pipeline.fingerprints import fingerprints_of
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.reuse import Memory
@@ -151,10 +151,9 @@ def _make(
         )
         return compiled.trees
 
-    with reading_code():
-        layers, functions = collector.layers(plan, users), collector.functions(plan)
-        assembled = assemble(plan, layers, functions, finish=finish)
-        said = _check(plan, assembled, compiled, installed, whole=whole, machines=machines)
+    layers, functions = collector.layers(plan, users), collector.functions(plan)
+    assembled = assemble(plan, layers, functions, finish=finish)
+    said = _check(plan, assembled, compiled, installed, whole=whole, machines=machines)
     attached = {one.file: assembled.layers[one.name] for one in plan.all_layers if one.name in assembled.layers}
     return _Made(
         plan=plan,

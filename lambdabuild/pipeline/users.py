@@ -16,7 +16,6 @@ from lambdabuild.model.evidence import of_distribution, read_facts
 from lambdabuild.model.facts import Facts, facts_document, merge, parse_facts
 from lambdabuild.model.plan import LayerPlan
 from lambdabuild.model.sources import Sources
-from lambdabuild.pipeline.collecting import reading_code
 from lambdabuild.pipeline.fingerprints import Teller
 from lambdabuild.pipeline.order import Order
 from lambdabuild.steps.collect import read_modules
@@ -36,8 +35,7 @@ def users_facts(layers: Iterable[LayerPlan], order: Order, cache: Cache, glance:
     key = sha256(inputs.encode(errors="surrogateescape")).hexdigest()
     text = cache.find_text(_KIND, key)
     known, teller = _parse(text), Teller()
-    with reading_code():
-        told = {sources: _facts(sources, teller.tell(sources), order, known, glance) for sources in every}
+    told = {sources: _facts(sources, teller.tell(sources), order, known, glance) for sources in every}
     new = json.dumps(known)
     if new != text:
         cache.store_text(_KIND, key, new)

@@ -6,9 +6,7 @@ import difflib
 import glob
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +41,8 @@ def find_handler(project: Path, sources: Sources) -> Path:
     if place.handler.suffix != SUFFIX:
         return place.handler
     source, attribute = _read(place.handler), split_handler(sources.handler)[1]
-    with _no_warnings():
-        syntax = find_syntax_problem(source)
-        problem = syntax or find_handler_problem(source, attribute)
+    syntax = find_syntax_problem(source)
+    problem = syntax or find_handler_problem(source, attribute)
     if problem is not None:
         shown = _shown(place.handler, project)
         raise UsageError(f"{_key(sources)}: {shown}: {problem}", hint=_READ_WITH if syntax else None)
@@ -105,8 +102,7 @@ def collect_code(
                 hint="code lists folders and files relative to pyproject.toml",
             )
     modules = {relative: path for path, relative in files if relative.endswith(SUFFIX)}
-    with _no_warnings():
-        refuse_lost(owner, modules, modules, ignored, read=_read, place=_places(project, code))
+    refuse_lost(owner, modules, modules, ignored, read=_read, place=_places(project, code))
     return Collected(
         members=tuple(_member(path, relative) for path, relative in files),
         ignore_rule=rule,
@@ -134,8 +130,7 @@ def _select(project: Path, sources: Sources, *, output: Path) -> _Selected:
     files = tuple(each_file(ground, output=output, ignored=ignored))
     handler = place.handler.relative_to(place.base).as_posix()
     modules = {file.relative: file.path for file in files if file.relative.endswith(SUFFIX)}
-    with _no_warnings():
-        refuse_lost(sources.owner, modules.keys() & {handler}, modules, ignored, read=_read, place=place.base.joinpath)
+    refuse_lost(sources.owner, modules.keys() & {handler}, modules, ignored, read=_read, place=place.base.joinpath)
     taken = _reachable(files, place, sources) if sources.reachable else files
     left_out = modules.keys() - {file.relative for file in taken}
     return _Selected(
@@ -184,8 +179,7 @@ def _locate(project: Path, sources: Sources) -> _Place:
             note(handler)
             if handler.is_file():
                 return _Place(base=root, packaged=_packaged(root, handler, sources), handler=handler)
-    with _no_warnings():
-        hint = find_hint(project, roots, sources)
+    hint = find_hint(project, roots, sources)
     raise UsageError(f"{_key(sources)}: there is no module {module}.py in {_either(roots, project)}", hint=hint)
 
 
@@ -240,8 +234,7 @@ def _reachable(files: Iterable[SourceFile], place: _Place, sources: Sources) -> 
         )
     starts = {path for path in kept if path.endswith(SUFFIX)} | {handler}
     try:
-        with _no_warnings():
-            reached = reach(starts, by_path, lambda path: _read(by_path[path].path))
+        reached = reach(starts, by_path, lambda path: _read(by_path[path].path))
     except SyntaxError as error:
         line = f":{error.lineno}" if error.lineno else ""
         raise UsageError(
@@ -300,11 +293,3 @@ def _either(roots: Iterable[Path], project: Path) -> str:
 
 def _shown(path: Path, project: Path) -> str:
     return path.relative_to(project).as_posix() if path != project else str(project)
-
-
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Reading code must not tell of its invalid escape sequences."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

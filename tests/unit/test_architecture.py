@@ -65,7 +65,7 @@ FOREIGN = {
 """Who may import a library; ``packaging`` has the specifications' own vocabulary and is free to all."""
 PURE = {"ast", "base64", "collections", "csv", "dataclasses", "datetime", "difflib", "hashlib", "io", "json", "pathlib"}
 PURE |= {"bisect", "__future__", "html", "itertools", "packaging", "pathspec", "posixpath", "re", "types", "typing"}
-PURE |= {"functools", "struct", "unicodedata", "urllib.parse", "lambdabuild"}
+PURE |= {"functools", "struct", "unicodedata", "urllib.parse", "warnings", "lambdabuild"}
 IMPURE = {"open", "print", "input", "now", "today", "cwd", "home", "exists", "is_file", "is_dir", "stat", "resolve"}
 IMPURE |= {"read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob", "absolute"}
 
