@@ -55,7 +55,8 @@ def find_project(start: Path, *, bare: bool = False) -> Path:
         return found or start
     raise UsageError(
         f"no {PYPROJECT} or {CONFIG} in {start} or any directory above it, and no {REQUIREMENTS} in it",
-        hint=_untold_hint(start) or "`uv init` makes a project, and --project DIR names its directory",
+        hint=_untold_hint(start)
+        or f"write a {CONFIG}, or let `uv init` make a project; --project DIR names another directory",
     )
 
 

@@ -102,7 +102,8 @@ class Console:
         if report.unconfigured:
             files = ", ".join(report.unconfigured)
             self.notice(
-                f"{files}: made by earlier builds, and configured no more; --clean removes what a build does not make",
+                f"{files}: made by earlier builds, and not in the configuration; "
+                "--clean removes what a build does not make",
                 code="not-configured",
             )
         if report.replaced:

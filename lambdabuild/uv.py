@@ -234,7 +234,7 @@ def _python_failure(phase: str, text: str) -> MachineError | None:
     if "No interpreter found" in text:
         return MachineError(
             f"{phase} failed; uv says:\n{_indented(text)}",
-            hint="install that Python (for example: uv python install), uv reads the lock with it",
+            hint="install that Python (for example with uv python install X.Y): uv reads the lock with it",
         )
     broken = _BROKEN_PYTHON.search(text)
     if broken is None:

@@ -23,8 +23,8 @@ _STDIN = Path("-")
 @click.command()
 @click.argument("name")
 @click.option("--event", type=click.Path(path_type=Path), metavar="FILE|-", help="The event, JSON. [default: {}]")
-@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Of the function's environment.")
-@click.option("--env-file", "env_files", multiple=True, type=click.Path(path_type=Path), help="NAME=VALUE lines.")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the function.")
+@click.option("--env-file", "env_files", multiple=True, type=click.Path(path_type=Path), help="A file of such lines.")
 @click.option("--timeout", type=click.IntRange(1, 900), metavar="SECONDS", help="[default: 300]")
 @click.option("--memory", type=click.IntRange(128, 10_240), metavar="MB", help="[default: not limited]")
 @click.option(
@@ -32,7 +32,7 @@ _STDIN = Path("-")
 )
 @click.option("--count", type=click.IntRange(min=1), default=1, help="Invoke so often, and tell of the warm times.")
 @click.option("--fat", is_flag=True, help="Run the fat zip, where there is a slim one too.")
-@click.option("--project", type=click.Path(path_type=Path), help="Folder of pyproject.toml.")
+@click.option("--project", type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the artifacts.")
 @click.option("--json", "as_json", is_flag=True, help="Print response, log and times as JSON.")
 @click.pass_context
@@ -40,8 +40,8 @@ def invoke(context: click.Context, /, *, name: str, as_json: bool, **given: Any)
     """Run a function in the Lambda image, from the zips that were built.
 
     The response goes to stdout, the log and the times to stderr; with lambdabuild -v the log has all
-    that the emulator writes. Of the environment it sees --env and --env-file alone: it has no
-    credentials but those.
+    that the emulator writes. Besides the variables that Lambda sets, the function has those of --env and
+    --env-file, and no credentials but in these.
 
     \b
     Example:

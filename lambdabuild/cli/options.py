@@ -31,7 +31,7 @@ _OPTIONS = (
     click.option(
         "--project",
         type=click.Path(path_type=Path),
-        help="Folder of pyproject.toml. [default: here or the nearest above]",
+        help="Folder of the project. [default: here or the nearest above]",
     ),
     click.option(
         "--project-default",
@@ -45,8 +45,8 @@ _OPTIONS = (
         type=click.Path(path_type=Path),
         help="Folder that the artifacts go to, or the FILE.zip of one. [default: dist/lambda in the project]",
     ),
-    click.option("--python", metavar="X.Y", help="Runtime to build for. [default: from pyproject.toml]"),
-    click.option("--architecture", type=click.Choice(ARCHITECTURES), help="[default: x86_64]"),
+    click.option("--python", metavar="X.Y", help="Runtime to build for. [default: as configured]"),
+    click.option("--architecture", type=click.Choice(ARCHITECTURES), help="[default: as configured, else x86_64]"),
     click.option(
         "--builder",
         type=click.Choice(BUILDERS),

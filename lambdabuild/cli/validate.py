@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("zips", nargs=-1, metavar="[ZIP]...", type=click.Path(path_type=Path))
-@click.option("--project", type=click.Path(path_type=Path), help="Folder of pyproject.toml.")
+@click.option("--project", type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the artifacts, without a ZIP.")
 @click.option("--skip-validation", is_flag=True, help="Warn of Lambda's limits instead of failing.")
 @upload_options

@@ -9,10 +9,10 @@ import click
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--project", type=click.Path(path_type=Path), help="Folder of pyproject.toml.")
+@click.option("--project", type=click.Path(path_type=Path), help="Folder of the project.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Folder of the artifacts.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), help="Seconds that an import may take. [default: 60]")
-@click.option("--importtime", is_flag=True, help="Tell of one function where the time of its import goes.")
+@click.option("--importtime", is_flag=True, help="Tell where the time of one function's import goes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def verify(
     *,

@@ -43,11 +43,13 @@ def judged(findings: Iterable[Finding], *, tolerant: bool, document: Mapping[str
         return [replace(one, severity="warning") if one.severity == "error" else one for one in findings]
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
-        hints = dict.fromkeys(finding.hint for finding in errors if finding.hint)
+        margin = " " * 8
+        lines = [line.removeprefix(margin) for finding in errors for line in (finding.hint or "").splitlines()]
+        hints = sorted(dict.fromkeys(lines), key=lambda line: line.startswith("or "))
         codes = {finding.code for finding in errors}
         raise PolicyError(
             "\n".join(finding.message for finding in errors),
-            hint="\n        ".join(hints) or None,
+            hint=f"\n{margin}".join(hints) or None,
             code=codes.pop() if len(codes) == 1 else None,
             document={**(document or {}), "findings": [finding_document(finding) for finding in findings]},
         )

@@ -185,7 +185,7 @@ def test_what_is_configured_no_more(shop: Shop) -> None:
     shop.done("package", "--fat", *HOST)
     shop.write({"pyproject.toml": PYPROJECT + API})
     note = (
-        "note: web-fat.zip, web.zip: made by earlier builds, and configured no more; "
+        "note: web-fat.zip, web.zip: made by earlier builds, and not in the configuration; "
         "--clean removes what a build does not make\n"
     )
     for _ in range(2):
@@ -213,7 +213,7 @@ def test_a_handler_of_the_command_line_makes_no_other_function_unconfigured(shop
     assert "configured" not in made.err
     assert all(one["configured"] for one in manifest(shop.output).values())
     made = shop.done("package", "api", *HOST)
-    assert "note: extra.zip: made by earlier builds, and configured no more; " in made.err
+    assert "note: extra.zip: made by earlier builds, and not in the configuration; " in made.err
 
 
 def test_clean_tells_what_it_removes_and_once(shop: Shop) -> None:

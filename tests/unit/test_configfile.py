@@ -156,7 +156,7 @@ def test_find_project_finds_none() -> None:
         find_project(start)
     assert str(caught.value) == (
         f"no pyproject.toml or lambdabuild.toml in {start} or any directory above it, and no requirements.txt in it\n"
-        "  hint: `uv init` makes a project, and --project DIR names its directory"
+        "  hint: write a lambdabuild.toml, or let `uv init` make a project; --project DIR names another directory"
     )
     assert find_project(start, bare=True) == start
 

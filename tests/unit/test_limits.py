@@ -49,6 +49,10 @@ def test_judged_raises_every_error_with_each_hint_once() -> None:
         "  hint: make it smaller\n"
         "        use fewer"
     )  # fmt: skip
+    fat, layer = (replace(ERROR, hint=f"{way}\n        or use S3") for way in ("leave some out", "split it"))
+    with pytest.raises(PolicyError) as caught:
+        judged([fat, layer], tolerant=False)
+    assert caught.value.hint == "leave some out\n        split it\n        or use S3"
     with pytest.raises(PolicyError) as caught:
         judged([mute], tolerant=False)
     assert str(caught.value) == "odd"

@@ -145,7 +145,7 @@ def test_a_lock_of_selected_wheels() -> None:
         (
             "error: No interpreter found for Python >=3.13 in managed installations or search path",
             MachineError,
-            "install that Python (for example: uv python install), uv reads the lock with it",
+            "install that Python (for example with uv python install X.Y): uv reads the lock with it",
         ),
         (
             "error: Failed to fetch: `https://index.example/simple/a/`\n  Caused by: dns error",
