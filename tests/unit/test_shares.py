@@ -78,7 +78,8 @@ REQUESTS = segment("requests", "2.32", requires=("urllib3",))
 
 
 def left(*segments: Segment, direct: tuple[str, ...]) -> tuple[list[str], set[str]]:
-    kept, shared = leave_sdk(segments, direct, target())
+    kept, shared, findings = leave_sdk(segments, direct, target(), sdk="auto", artifact="api.zip")
+    assert findings == []
     return [segment.name for segment in kept], set(shared)
 
 
@@ -92,10 +93,35 @@ def test_what_others_need_too_stays_and_is_told() -> None:
     assert left(*BOTO3, direct=("boto3", "six")) == (["six"], {"six"})
 
 
+TOOL = segment("tool", "1", requires=("botocore",))
+
+
 def test_an_sdk_that_another_needs_stays_whole() -> None:
-    tool = segment("tool", "1", requires=("botocore",))
-    names = ["boto3", "botocore", "s3transfer", "six", "urllib3", "tool"]
-    assert left(*BOTO3, tool, direct=("boto3", "tool")) == (names, set())
+    kept, shared, findings = leave_sdk((*BOTO3, TOOL), ("boto3", "tool"), target(), sdk="auto", artifact="api-fat.zip")
+    assert [one.name for one in kept] == ["boto3", "botocore", "s3transfer", "six", "urllib3", "tool"]
+    assert shared == frozenset()
+    assert findings == [
+        Finding(
+            severity="note",
+            message="api-fat.zip bundles boto3, botocore, s3transfer, because tool requires the SDK",
+            hint='boto3 = "runtime" leaves it to the runtime all the same; verification shows whether that works',
+            code="sdk-required",
+        )
+    ]
+
+
+def test_an_sdk_that_another_needs_is_left_out_where_that_is_asked_for() -> None:
+    segments = (*BOTO3, TOOL)
+    kept, shared, findings = leave_sdk(segments, ("boto3", "tool"), target(), sdk="runtime", artifact="api-fat.zip")
+    assert ([one.name for one in kept], shared) == (["tool"], frozenset())
+    assert findings == [
+        warning(
+            "api-fat.zip leaves boto3, botocore, s3transfer to the runtime though tool requires the SDK: whether the "
+            "runtime's version serves, only verification in the image shows",
+            'boto3 = "bundle" packages it',
+            "sdk-required",
+        )
+    ]
 
 
 def test_without_boto3_all_stays() -> None:
