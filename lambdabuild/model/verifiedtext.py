@@ -35,10 +35,14 @@ def savings(verification: Verification) -> Iterator[str]:
 
 
 def counted(rows: list[Row]) -> str:
-    """``3 handlers, 14 modules``."""
+    """``3 handlers (1 not to the end), 14 modules``; only handlers can be unmet."""
     handlers = sum(row.handler for row in rows)
-    counts = ((handlers, "handler"), (len(rows) - handlers, "module"))
-    return ", ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count) or "nothing"
+    unmet = sum(row.status == "unmet" for row in rows)
+    counts = (
+        (handlers, "handler", f" ({unmet} not to the end)" if unmet else ""),
+        (len(rows) - handlers, "module", ""),
+    )
+    return ", ".join(f"{count} {what}{'s' * (count != 1)}{more}" for count, what, more in counts if count) or "nothing"
 
 
 def notes(verification: Verification | None, *, why_not: str | None) -> Iterator[str]:
@@ -48,7 +52,7 @@ def notes(verification: Verification | None, *, why_not: str | None) -> Iterator
     if verification is None:
         return
     for untried in verification.untried:
-        yield f"{untried.file} is not verified: what is in its layer {untried.layer}, of others, is not known here"
+        yield f"{untried.file} is not verified: its layer {untried.layer} is of others, and not known here"
     for artifact in verification.artifacts:
         rows = [row for row in artifact.rows if row.status == "optional"]
         if rows:

@@ -257,6 +257,7 @@ def test_what_only_lambda_gives_is_a_warning(project: Project, lambdabuild: Call
         '  hint: env = { TABLE = "1" } in [tool.lambdabuild.functions.app.verify] lets it be tried, with values that '
         "it takes; what is not needed at import is better done in the handler's function\n"
     ) in done.stderr
+    assert "verified: 1 handler (1 not to the end) in the python3.13 image, N\n" in SECONDS.sub("N", done.stdout)
     table = folder / "pyproject.toml"
     table.write_text(table.read_text() + '[tool.lambdabuild.functions.app.verify]\nenv = { TABLE = "1" }\n')
     done = lambdabuild("package", "--builder", "docker", "--verify", "--project", folder)
@@ -308,7 +309,7 @@ def test_a_layer_that_others_published_is_not_known(project: Project, lambdabuil
     folder = project(table=external, files={"app.py": "import of_shared\n" + HANDLER})
     done = lambdabuild("package", "--builder", "docker", "--verify", "--project", folder)
     assert "verified" not in done.stdout
-    note = "note: app.zip is not verified: what is in its layer shared, of others, is not known here\n"
+    note = "note: app.zip is not verified: its layer shared is of others, and not known here\n"
     assert note in done.stderr
 
 

@@ -163,6 +163,10 @@ def test_what_bytecode_saves() -> None:
 def test_a_summary() -> None:
     assert summary(verification(LAYER, APP)) == "verified: 1 handler, 2 modules in the python3.13 image, 2.1 s"
     assert summary(verification(APP)) == "verified before, unchanged: 1 handler in the python3.13 image"
+    unmet = VerifiedArtifact(file="app.zip", rows=(replace(HANDLER, status="unmet"),), remembered=False)
+    assert summary(verification(LAYER, unmet)) == (
+        "verified: 1 handler (1 not to the end), 2 modules in the python3.13 image, 2.1 s"
+    )
     broken = VerifiedArtifact(file="layer.zip", rows=(OK, OURS), remembered=False)
     assert summary(verification(broken, images=("python3.12", "python3.13"))) == (
         "not verified: 1 of 2 modules in the python3.12 and python3.13 images, 2.1 s"
@@ -175,7 +179,7 @@ def test_notes() -> None:
     untried = (Untried(file="web.zip", layer="shared"),)
     told = Verification(artifacts=(LAYER, APP), images=(), seconds=1, untried=untried)
     assert list(notes(told, why_not=None)) == [
-        "web.zip is not verified: what is in its layer shared, of others, is not known here",
+        "web.zip is not verified: its layer shared is of others, and not known here",
         "layer.zip has modules that cannot be imported without slimming either:\n  win (demo 1.0): OSError: a\n  b",
     ]
 
