@@ -70,7 +70,9 @@ def run_build(
     order = replace(
         _order(options, project, config, plan, environ),
         split=split != "no",
-        configured=partial(is_configured, configured or config),
+        configured=partial(
+            is_configured, configured or config, asked=frozenset(function.name for function in plan.functions)
+        ),
     )
     bound = read_bound(environ)
     machines = _machines(options, project, config, console, environ, output=order.output)

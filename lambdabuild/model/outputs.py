@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from lambdabuild.errors import UsageError
@@ -10,10 +11,11 @@ from lambdabuild.model.plan import Plan
 from lambdabuild.model.report import Artifact
 
 
-def is_configured(config: ProjectConfig, artifact: Artifact) -> bool:
-    """Whether an artifact, whenever it was built, is one of those that the project has."""
+def is_configured(config: ProjectConfig, artifact: Artifact, *, asked: Collection[str] = ()) -> bool:
+    """Whether an artifact, whenever it was built, is one of those that the project has; ``asked`` are the functions
+    that are built now, which the command line may have described."""
     if artifact.kind != "layer":
-        return artifact.name in config.functions
+        return artifact.name in config.functions or artifact.name in asked
     layer = config.layers.get(artifact.part_of or artifact.name)
     return layer.external is None if layer else not config.layers and DEFAULT_LAYER in {artifact.name, artifact.part_of}
 

@@ -69,7 +69,7 @@ class NoWheel:
             return f"{subject} has no wheel for {self.target}, only for others: {len(self.wheels)} of them"
         if self.no_binary:
             return f"{subject} is to be built from source: no-binary is set for it"
-        return f"{subject} has no wheel at all, only a source distribution"
+        return f"{subject} has no wheel for {self.target}, only a source distribution"
 
     @property
     def newer_runtime(self) -> Runtime | None:

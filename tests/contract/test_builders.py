@@ -322,8 +322,8 @@ def test_sdists_need_a_container(place: Place) -> None:
     with pytest.raises(BuildError) as caught, place.install(place.pins(wheel("one")), (of("two"),), (of("three"),)):
         pass
     assert caught.value.message == (
-        "two 1.0 has no wheel at all, only a source distribution\n"
-        "three 1.0 has no wheel at all, only a source distribution\n"
+        "two 1.0 has no wheel for python3.13 x86_64, only a source distribution\n"
+        "three 1.0 has no wheel for python3.13 x86_64, only a source distribution\n"
         f"the {place.builder.name} builder installs wheels only"
     )
     assert caught.value.hint == ("build in the Lambda image, where source distributions are compiled: --builder docker")

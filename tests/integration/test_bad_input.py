@@ -143,7 +143,7 @@ def test_a_source_distribution_on_the_host(project: Path, lambdabuild: Callable)
     write(project, 'dependencies = ["docopt==0.6.2"]')
     done = lambdabuild("layer", "--project", project, "--lock", "--builder", "host", code=1)
     assert done.stderr.endswith(
-        "error: docopt 0.6.2 has no wheel at all, only a source distribution\n"
+        "error: docopt 0.6.2 has no wheel for python3.13 x86_64, only a source distribution\n"
         "the host builder installs wheels only\n"
         "  hint: build in the Lambda image, where source distributions are compiled: --builder docker\n"
     )

@@ -207,7 +207,7 @@ def test_a_source_distribution_on_the_host(shop: Shop, index: Index) -> None:
     ended = shop.run("layer", "--lock", "--builder", "host")
     assert ended.code == 1
     assert ended.error == (
-        "error: onlysource 1.0 has no wheel at all, only a source distribution\n"
+        "error: onlysource 1.0 has no wheel for python3.13 x86_64, only a source distribution\n"
         "the host builder installs wheels only\n"
         "  hint: build in the Lambda image, where source distributions are compiled: --builder docker\n"
     )

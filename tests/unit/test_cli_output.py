@@ -216,6 +216,17 @@ def test_a_handler_of_the_command_line_makes_no_other_function_unconfigured(shop
     assert "note: extra.zip: made by earlier builds, and not in the configuration; " in made.err
 
 
+@pytest.mark.parametrize("names", [(), ("extra",)])
+def test_the_slim_zip_of_a_handler_of_the_command_line_stays_beside_its_fat_one(
+    shop: Shop, names: tuple[str, ...]
+) -> None:
+    for mode in ("--layer", "--fat", "--layer"):
+        assert "configured" not in shop.done("package", *names, mode, "--handler", "api.handler", *HOST).err
+    file = f"{names[0] if names else 'function'}.zip"
+    assert {one["configured"] for one in manifest(shop.output).values()} == {True}
+    assert f"note: {file.replace('.zip', '-fat.zip')}, {file}: made by earlier builds" in shop.done("layer", *HOST).err
+
+
 def test_clean_tells_what_it_removes_and_once(shop: Shop) -> None:
     shop.done("package", *HOST)
     (shop.output / "mine.zip").touch()

@@ -279,7 +279,7 @@ def test_sdists_get_rooms_of_their_own(shop: Shop) -> None:
     with pytest.raises(BuildError) as caught:
         shop.install(shop.pin(wheel("one")), source)
     assert caught.value.message == (
-        "src 1.0 has no wheel at all, only a source distribution\nthe fake builder installs wheels only"
+        "src 1.0 has no wheel for python3.13 x86_64, only a source distribution\nthe fake builder installs wheels only"
     )
 
 

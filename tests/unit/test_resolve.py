@@ -423,7 +423,7 @@ def test_a_source_distribution_alone_is_built(project: Path, environ: dict[str, 
     index.add(wheel("other", "1.0", tag="cp311-cp311-win_amd64"))
     pins = resolve(resolver(project, environ), Required(lines=("alone", "other")), target("3.11")).pins
     assert [(pin.kind, str(pin.no_wheel)) for pin in pins] == [
-        ("sdist", "alone 1.0 has no wheel at all, only a source distribution"),
+        ("sdist", "alone 1.0 has no wheel for python3.11 x86_64, only a source distribution"),
         ("sdist", "other 1.0 has no wheel for python3.11 x86_64, only for others: 1 of them"),
     ]
 

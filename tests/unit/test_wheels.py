@@ -133,7 +133,7 @@ def no_wheel(python: str, **changes: object) -> NoWheel:
             "pyarrow 22.0.0 needs glibc >= 2.39; python3.13 (Amazon Linux 2023) has 2.34",
         ),
         (no_wheel("3.14"), "pyarrow 22.0.0 has no wheel for python3.14 x86_64, only for others: 4 of them"),
-        (no_wheel("3.14", wheels=()), "pyarrow 22.0.0 has no wheel at all, only a source distribution"),
+        (no_wheel("3.14", wheels=()), "pyarrow 22.0.0 has no wheel for python3.14 x86_64, only a source distribution"),
     ],
 )
 def test_why_there_is_no_wheel(why: NoWheel, message: str) -> None:
