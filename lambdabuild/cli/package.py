@@ -67,6 +67,6 @@ def _with_handler(config: ProjectConfig, names: tuple[str, ...], handler: str) -
     if name in (config.layers or (DEFAULT_LAYER,)):
         raise UsageError(f'"{name}" is a layer', hint="give the function a NAME of its own")
     folder, handler = split_folder(handler)
-    known = config.functions.get(name) or FunctionConfig(name=name, handler=handler)
+    known = config.functions.get(name) or FunctionConfig(name=name, handler=handler, described=True)
     function = replace(known, handler=handler, folder=folder or known.folder)
     return replace(config, functions={name: function}, passed=()), (name,)

@@ -65,6 +65,8 @@ class FunctionConfig(DependencyConfig):
     architecture: str | None = None
     verify_env: tuple[tuple[str, str], ...] = ()
     """Names and values: what the environment has while the function is tried, besides Lambda's own."""
+    described: bool = False
+    """Whether only the command line tells of it, and no table."""
 
     @property
     def has_choice(self) -> bool:

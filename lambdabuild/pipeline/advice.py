@@ -40,7 +40,7 @@ def _of_any(function: FunctionPlan, order: Order, paths: list[str], *, module: s
     """A hint about the first of these paths, relative to the archive's root, that there is in the project."""
     project, sources = order.project, function.sources
     try:
-        handler = find_handler(project, sources)
+        handler = find_handler(project, sources, function.target)
     except LambdaBuildError:
         return None
     inside = split_handler(sources.handler)[0].split("/")
@@ -49,7 +49,7 @@ def _of_any(function: FunctionPlan, order: Order, paths: list[str], *, module: s
     table = f"[{key_path(('tool', 'lambdabuild', 'functions', function.name))}]"
     found = _first(base, paths)
     if found is not None:
-        return _of_root(function, order, base, found, table=table)
+        return _of_root(function, order, base, found, table=table + _handler_for(function, order))
     found = _first(lies_at.parent, paths) if lies_at.parent != base else None
     if found is not None:
         shown, whole = found.relative_to(project).as_posix(), sources.source is not None or sources.folder is not None
@@ -60,6 +60,15 @@ def _of_any(function: FunctionPlan, order: Order, paths: list[str], *, module: s
         packages = f"handler = {quote(name)} in {table} packages its folder as the root"
         return f"{shown} is not at the root of the archive: {packages}"
     return _of_others(function, order, base, paths, module=module)
+
+
+def _handler_for(function: FunctionPlan, order: Order) -> str:
+    """What else a table needs that does not stand there yet."""
+    own, sources = order.config.functions.get(function.name), function.sources
+    if own is None or not own.described:
+        return ""
+    handler = sources.handler if sources.folder is None else f"{sources.folder}::{sources.handler}"
+    return f" with handler = {quote(handler)}"
 
 
 def _of_others(function: FunctionPlan, order: Order, base: Path, paths: list[str], *, module: str | None) -> str | None:

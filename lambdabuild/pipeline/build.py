@@ -184,7 +184,7 @@ def _check_handlers(order: Order, memory: Memory) -> None:
     """Before anything else is done: that the handlers are there of which the sources may have changed."""
     for function in order.plan.functions:
         if not memory.has_same_sources(function.file):
-            find_handler(order.project, function.sources)
+            find_handler(order.project, function.sources, function.target)
 
 
 def propose_split(order: Order, machines: Machines) -> tuple[SplitPart, ...]:

@@ -13,7 +13,7 @@ from lambdabuild.model.target import Target
 from lambdabuild.pipeline.acquire import Resolutions
 from lambdabuild.pipeline.order import Order
 from lambdabuild.steps.assemble import Content
-from lambdabuild.steps.collect import collect_code, collect_sources, find_handler
+from lambdabuild.steps.collect import collect_code, collect_sources, find_handler, unread_note
 from lambdabuild.steps.install import Installed
 from lambdabuild.steps.metadata import with_top_level
 from lambdabuild.steps.resolve import Resolution
@@ -42,7 +42,7 @@ class Collector:
         contents = {}
         for function in plan.functions:
             with recording() as self.ledgers[function.file]:
-                find_handler(self._order.project, function.sources)
+                find_handler(self._order.project, function.sources, function.target)
                 contents[function.name] = self._function(function)
         return contents
 
@@ -79,5 +79,8 @@ class Collector:
             code=collected.members,
             left_out=collected.left_out,
             ignore_rule=collected.ignore_rule,
-            findings=ignored_note(function.file, collected),
+            findings=(
+                *ignored_note(function.file, collected),
+                *unread_note(function.file, self._order.project, function.sources, function.target),
+            ),
         )

@@ -11,7 +11,7 @@ from lambdabuild.model.events import Event
 from lambdabuild.model.facts import Facts
 from lambdabuild.model.limits import Finding, judged
 from lambdabuild.model.lint import Remark, strictly
-from lambdabuild.model.plan import Plan
+from lambdabuild.model.plan import FunctionPlan, Plan
 from lambdabuild.model.runtimes import check_lifecycle
 from lambdabuild.model.said import Said, together
 from lambdabuild.model.slimming import Kept
@@ -19,6 +19,7 @@ from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
 from lambdabuild.pipeline.acquire import Resolutions, find_empty, find_needy, install_needs, resolve_needs
+from lambdabuild.pipeline.advice import advice_for
 from lambdabuild.pipeline.collecting import Collector
 from lambdabuild.pipeline.fingerprints import fingerprints_of
 from lambdabuild.pipeline.order import Machines, Order
@@ -153,7 +154,7 @@ def _make(
 
     layers, functions = collector.layers(plan, users), collector.functions(plan)
     assembled = assemble(plan, layers, functions, finish=finish)
-    said = _check(plan, assembled, compiled, installed, whole=whole, machines=machines)
+    said = _check(plan, assembled, compiled, installed, whole=whole, order=order, machines=machines)
     attached = {one.file: assembled.layers[one.name] for one in plan.all_layers if one.name in assembled.layers}
     return _Made(
         plan=plan,
@@ -180,11 +181,16 @@ def _check(
     installed: Mapping[Target, Installed],
     *,
     whole: Plan,
+    order: Order,
     machines: Machines,
 ) -> dict[str, Said]:
     """What the checks have to say of each artifact of the plan."""
     remarks: dict[str, list[Remark]] = {}
-    for remark in lint(plan, assembled.trees, assembled.layers):
+
+    def find_hint(function: FunctionPlan, module: str) -> str | None:
+        return advice_for(function, order).module(module)
+
+    for remark in lint(plan, assembled.trees, assembled.layers, find_hint=find_hint):
         remarks.setdefault(remark.artifact, []).append(remark)
     images = {target: one.image for target, one in installed.items()}
     complaints = audit(

@@ -15,25 +15,25 @@ from lambdabuild.handlerhint import find_hint
 from lambdabuild.ignoredcode import refuse_lost
 from lambdabuild.ledger import note
 from lambdabuild.model.handler import find_handler_problem, find_syntax_problem, split_handler
+from lambdabuild.model.limits import Finding
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.reachable import SUFFIX, data_of, reach
 from lambdabuild.model.removal import keep_line, keep_pattern
 from lambdabuild.model.segment import Member
 from lambdabuild.model.sources import Collected, IgnoreRule, Sources
+from lambdabuild.model.target import Target
 from lambdabuild.sourcefiles import Ground, Ignored, SourceFile, check_link, each_file, judge_file, survey
 from lambdabuild.zipformat import pack
 
-_READ_WITH = (
-    f"it was read with Python {sys.version_info.major}.{sys.version_info.minor}; "
-    "code for a newer one needs lambdabuild to run on that"
-)
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_READ_WITH = f"it was read with Python {_PYTHON}; code for a newer one needs lambdabuild to run on that"
 
 
-def find_handler(project: Path, sources: Sources) -> Path:
+def find_handler(project: Path, sources: Sources, target: Target) -> Path:
     """The file of the handler's module.
 
     Raises UsageError when there is no such module, when its source does not define the handler's attribute, and when
-    patterns leave it out of the archive.
+    patterns leave it out of the archive. Of a module that only a newer Python can read nothing is known.
     """
     place = _locate(project, sources)
     if place.packaged != place.handler:
@@ -43,10 +43,27 @@ def find_handler(project: Path, sources: Sources) -> Path:
     source, attribute = _read(place.handler), split_handler(sources.handler)[1]
     syntax = find_syntax_problem(source)
     problem = syntax or find_handler_problem(source, attribute)
-    if problem is not None:
-        shown = _shown(place.handler, project)
-        raise UsageError(f"{_key(sources)}: {shown}: {problem}", hint=_READ_WITH if syntax else None)
+    if problem is not None and not (syntax and _is_newer(target)):
+        raise UsageError(f"{_key(sources)}: {_shown(place.handler, project)}: {problem}")
     return place.handler
+
+
+def unread_note(file: str, project: Path, sources: Sources, target: Target) -> tuple[Finding, ...]:
+    """A note of a handler that the Python at hand cannot read, though the runtime's may."""
+    handler = _locate(project, sources).handler
+    looked_at = handler.suffix == SUFFIX and _is_newer(target)
+    problem = find_syntax_problem(_read(handler)) if looked_at else None
+    if problem is None:
+        return ()
+    message = (
+        f"{file}: {_shown(handler, project)}: {problem} for Python {_PYTHON}, which runs lambdabuild; "
+        f"{target.runtime.name} is newer and may read it, so the handler was not looked for in it"
+    )
+    return (Finding(severity="note", code="not-read", message=message),)
+
+
+def _is_newer(target: Target) -> bool:
+    return tuple(map(int, target.runtime.python.split("."))) > sys.version_info[:2]
 
 
 def collect_sources(project: Path, sources: Sources, *, output: Path) -> Collected:

@@ -128,7 +128,8 @@ def test_a_build_that_fails(project: Path, index: tuple[Path, int], lambdabuild:
     done = lambdabuild("layer", "--project", project, "--lock", "--builder", "docker", code=1)
     error = done.stderr[done.stderr.index("error: ") :]
     assert error.startswith(
-        "error: native 1.0 has no wheel for python3.13 x86_64, only a source distribution; building it in the builder image failed:\n"
+        "error: native 1.0 has no wheel for python3.13 x86_64, only a source distribution; "
+        "building it in the builder image failed:\n"
     )
     assert "Unknown_FromLong" in error
     assert error.endswith("  hint: choose a version of native that has a wheel for the target, or leave it out\n")

@@ -227,6 +227,32 @@ def test_the_slim_zip_of_a_handler_of_the_command_line_stays_beside_its_fat_one(
     assert f"note: {file.replace('.zip', '-fat.zip')}, {file}: made by earlier builds" in shop.done("layer", *HOST).err
 
 
+def test_a_module_of_the_project_that_nothing_brings(shop: Shop) -> None:
+    """Told without Docker, too; what the hint says is enough."""
+    handler = "from jobs.tools import clean\nimport shared\n" + HANDLER
+    shop.write({"jobs/run.py": handler, "jobs/tools.py": "", "shared/__init__.py": "import log\n", "log.py": ""})
+    tables = "[tool.lambdabuild.functions.function]"
+    with_handler = f'{tables} with handler = "jobs/run.handler" packages what lies beside the handler'
+    says = (
+        "function.zip: jobs/run.py imports {}, which neither the archive nor a layer has\n  hint: {} is not packaged: "
+    )
+    for _ in range(2):
+        made = shop.done("package", "--handler", "jobs/run.handler", *HOST)
+        for module, path in (("jobs.tools", "jobs/tools.py"), ("shared", "shared/__init__.py")):
+            assert f'warning: {says.format(module, path)}source = "." in {with_handler}\n' in made.err
+    table = tables + '\nhandler = "jobs/run.handler"\nsource = "."\n'
+    shop.write({"pyproject.toml": PYPROJECT + table})
+    assert "neither" not in shop.done("package", *HOST).err
+    shop.write({"pyproject.toml": PYPROJECT + table + 'exclude = ["/log.py"]\n'})
+    assert (
+        "warning: function.zip: shared/__init__.py imports log, which neither the archive nor a layer has\n"
+        f'  hint: log.py is left out by "/log.py" (exclude): keep = ["/log.py"] in {tables} takes it\n'
+    ) in shop.done("package", *HOST).err
+    layer = f'[tool.lambdabuild.layers.code]\ncode = ["log.py"]\n{table}exclude = ["/log.py"]\n'
+    shop.write({"pyproject.toml": PYPROJECT + layer})
+    assert "neither" not in shop.done("package", *HOST).err
+
+
 def test_clean_tells_what_it_removes_and_once(shop: Shop) -> None:
     shop.done("package", *HOST)
     (shop.output / "mine.zip").touch()

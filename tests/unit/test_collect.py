@@ -15,16 +15,14 @@ import pytest
 from lambdabuild.errors import PolicyError, UsageError
 from lambdabuild.model.segment import Member
 from lambdabuild.model.sources import Collected, Sources
-from lambdabuild.steps.collect import collect_code, collect_sources, find_handler
-from tests.samples import content
+from lambdabuild.steps.collect import collect_code, collect_sources, find_handler, unread_note
+from tests.samples import content, target
 from tests.unprivileged import public_folder, run_unprivileged
 
 HANDLER = "def handler(event, context): ...\n"
 LINK_HINT = "\n  hint: replace the link by a copy, or exclude it"
-READ_WITH = (
-    f"\n  hint: it was read with Python {sys.version_info.major}.{sys.version_info.minor}; "
-    "code for a newer one needs lambdabuild to run on that"
-)
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+READ_WITH = f"\n  hint: it was read with Python {PYTHON}; code for a newer one needs lambdabuild to run on that"
 
 
 @pytest.fixture
@@ -71,7 +69,7 @@ def collected(project: Path, wanted: Sources | None = None, *, output: str = "di
 def usage(project: Path, wanted: Sources) -> str:
     """What finding the handler says, which collecting says too."""
     with pytest.raises(UsageError) as found:
-        find_handler(project, wanted)
+        find_handler(project, wanted, target("3.10"))
     return str(found.value)
 
 
@@ -87,14 +85,14 @@ def refused(project: Path, wanted: Sources) -> str:
 def test_a_module(project: Path) -> None:
     write(project, {"app.py": HANDLER, "other.py": "", "tests/test_app.py": ""})
     assert collected(project) == ["app.py"]
-    assert find_handler(project, sources()) == project / "app.py"
+    assert find_handler(project, sources(), target("3.10")) == project / "app.py"
 
 
 def test_a_single_file(project: Path) -> None:
     write(project, {"functions/simple.py": HANDLER, "functions/other.py": "", "functions/__init__.py": ""})
     wanted = sources(handler="functions/simple.handler")
     assert collected(project, wanted) == ["functions/simple.py"]
-    assert find_handler(project, wanted) == project / "functions" / "simple.py"
+    assert find_handler(project, wanted, target("3.10")) == project / "functions" / "simple.py"
 
 
 def test_a_single_file_is_not_looked_for_in_src(project: Path) -> None:
@@ -123,7 +121,7 @@ def test_a_folder(project: Path) -> None:
     write(project, {"functions/users/handler.py": HANDLER, "functions/users/db.py": "", "functions/users/a/q.sql": ""})
     wanted = sources(handler="handler.handler", folder="functions/users")
     assert collected(project, wanted) == ["a/q.sql", "db.py", "handler.py"]
-    assert find_handler(project, wanted) == project / "functions" / "users" / "handler.py"
+    assert find_handler(project, wanted, target("3.10")) == project / "functions" / "users" / "handler.py"
 
 
 def test_a_package(project: Path) -> None:
@@ -134,7 +132,7 @@ def test_a_package(project: Path) -> None:
 
 def test_src_comes_first(project: Path) -> None:
     write(project, {"src/app.py": HANDLER, "app.py": "# not this one"})
-    assert find_handler(project, sources()) == project / "src" / "app.py"
+    assert find_handler(project, sources(), target("3.10")) == project / "src" / "app.py"
     (member,) = collect(project).members
     assert content(member) == HANDLER.encode()
 
@@ -245,9 +243,9 @@ def test_a_module_that_is_elsewhere_in_the_project(project: Path) -> None:
         project, {"services/a/app.py": HANDLER, "lib/shop/api/__init__.py": HANDLER, "node_modules/x/app.py": HANDLER}
     )
     assert hint(project, sources()) == 'did you mean "services/a::app.handler"?'
-    find_handler(project, sources(folder="services/a"))
+    find_handler(project, sources(folder="services/a"), target("3.10"))
     assert hint(project, sources(handler="shop.api.handler")) == 'did you mean "lib::shop.api.handler"?'
-    find_handler(project, sources(folder="lib", handler="shop.api.handler"))
+    find_handler(project, sources(folder="lib", handler="shop.api.handler"), target("3.10"))
     assert hint(project, sources(folder="lib")) == 'did you mean folder = "services/a"?'
     assert hint(project, sources(source="lib", handler="app.handle")) == (
         'did you mean source = "services/a" and handler = "app.handler"?'
@@ -261,7 +259,7 @@ def test_a_folder_with_a_dot_in_its_name(project: Path) -> None:
     assert hint(project, sources(handler="functions/v1.2/app.handler")) == (
         'did you mean "functions/v1.2::app.handler"?'
     )
-    find_handler(project, sources(folder="functions/v1.2"))
+    find_handler(project, sources(folder="functions/v1.2"), target("3.10"))
 
 
 def test_a_missing_module_in_a_source_folder(project: Path) -> None:
@@ -304,14 +302,29 @@ def test_a_missing_attribute(project: Path) -> None:
 
 def test_a_module_that_is_no_python(project: Path) -> None:
     write(project, {"app.py": "x = 1\ndef handler(:\n"})
-    assert usage(project, sources()) == (
-        f'functions.api.handler = "app.handler": app.py: line 2: invalid syntax{READ_WITH}'
+    assert usage(project, sources()) == ('functions.api.handler = "app.handler": app.py: line 2: invalid syntax')
+
+
+def test_a_module_that_only_a_newer_python_may_read(project: Path) -> None:
+    """It is packaged, whatever the Python that runs this makes of it; without a word where that can read it."""
+    write(project, {"app.py": "x = 1\ndef handler(:\n"})
+    newer = target("3.15")
+    assert find_handler(project, sources(), newer) == project / "app.py"
+    assert collected(project) == ["app.py"]
+    (note,) = unread_note("api.zip", project, sources(), newer)
+    assert (note.severity, note.code, note.hint) == ("note", "not-read", None)
+    assert note.message == (
+        f"api.zip: app.py: line 2: invalid syntax for Python {PYTHON}, which runs lambdabuild; python3.15 is newer and "
+        "may read it, so the handler was not looked for in it"
     )
+    assert unread_note("api.zip", project, sources(), target("3.10")) == ()
+    (project / "app.py").write_text(HANDLER)
+    assert unread_note("api.zip", project, sources(), newer) == ()
 
 
 def test_escapes_that_python_warns_about(project: Path) -> None:
     write(project, {"app/__init__.py": f"from app import other\n{HANDLER}PATTERN = '\\d'\n", "app/other.py": "'\\d'"})
-    assert find_handler(project, sources()) == project / "app" / "__init__.py"
+    assert find_handler(project, sources(), target("3.10")) == project / "app" / "__init__.py"
     assert collected(project, sources(reachable=True)) == ["app/__init__.py", "app/other.py"]
 
 
@@ -325,7 +338,7 @@ def test_escapes_that_python_warns_about(project: Path) -> None:
 )
 def test_every_encoding_that_python_reads(project: Path, source: bytes) -> None:
     (project / "app.py").write_bytes(source)
-    find_handler(project, sources())
+    find_handler(project, sources(), target("3.10"))
     (member,) = collect(project).members
     assert content(member) == source
 

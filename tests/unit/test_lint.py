@@ -11,7 +11,7 @@ from lambdabuild.model.patterns import distribution_rules
 from lambdabuild.model.plan import ExternalPlan, Plan
 from lambdabuild.model.tree import Tree, prefixed, segment_tree, source_tree
 from lambdabuild.steps.lint import lint
-from tests.samples import function_plan, layer_plan, member, segment, target
+from tests.samples import function_plan, layer_plan, member, segment, sources, target
 
 HOOK = segment("demo", "1.0", member("demo.py"), member("demo.pth", "import demo\n"))
 HOOK_TEXT = "demo.pth of demo 1.0 runs code whenever a function starts: import demo (line 1)"
@@ -52,6 +52,43 @@ def test_strict_is_of_the_lint_alone() -> None:
         Finding(severity="error", code="pth-file", message="path", lint=True),
         *others,
     ]
+
+
+def unpackaged(handler: str, files: dict[str, str], *, plan: Plan | None = None, **layers: Tree) -> list[str]:
+    """What a function with these files imports in vain, where the project has every module that is asked about."""
+    function = function_plan(sources=sources(handler=handler), attached=tuple(map(layer_plan, layers)))
+    tree = source_tree(member(path, text) for path, text in files.items())
+    found = lint(
+        plan or Plan(layers=(), functions=(function,)),
+        {"api.zip": tree},
+        layers,
+        find_hint=lambda one, module: f"{one.name} lacks {module}",
+    )
+    return [f"{one.text}; {one.hint}" for one in found if one.code == "not-packaged"]
+
+
+def test_what_code_imports_and_nothing_brings() -> None:
+    def lacking(path: str, module: str) -> str:
+        return f"{path} imports {module}, which neither the archive nor a layer has; api lacks {module}"
+
+    assert unpackaged("a/run.handler", {"a/run.py": "from a.tools import x\nimport b.c\n"}) == [
+        lacking("a/run.py", "a.tools"),
+        lacking("a/run.py", "b"),
+    ]
+    package = {"a/__init__.py": "", "a/run.py": "from . import one, two\n", "a/one.py": "import b", "c.py": "import d"}
+    assert unpackaged("a.run.handler", package) == [lacking("a/run.py", "a.two"), lacking("a/one.py", "b")]
+
+
+def test_imports_that_are_not_in_vain() -> None:
+    assert unpackaged("run.handler", {"run.py": "import json, boto3, os.path\n"}) == []
+    assert unpackaged("run.handler", {"run.py": "try:\n    import b\nexcept ImportError:\n    b = None\n"}) == []
+    assert unpackaged("run.handler", {"run.py": "from a import x\n", "a.py": "", "unused.py": "import b"}) == []
+    assert unpackaged("run.handler", {"run.py": "import b.c\n"}, layer=prefixed(code("b/x.py"), "python/")) == []
+    vendored = "import sys\nsys.path.append('lib')\nimport b.c\n"
+    assert unpackaged("run.handler", {"run.py": vendored, "lib/b/__init__.py": ""}) == []
+    outside = ExternalPlan(name="x", arn="a", unzipped_size=1, distributions={}, python=None, architecture=None)
+    function = function_plan(sources=sources(handler="run.handler"), attached=(outside,))
+    assert unpackaged("run.handler", {"run.py": "import b"}, plan=Plan(layers=(), functions=(function,))) == []
 
 
 def test_a_list_is_short() -> None:
