@@ -40,8 +40,7 @@ def find_untold(document: Mapping[str, Any], files: Mapping[str, str], *, projec
         if file in files:
             return Untold(where=file, hint=_migration(own, poetry, file, project))
     if pdm.get("dependencies") or "pdm.lock" in files:
-        where = "[tool.pdm.dependencies]" if pdm.get("dependencies") else "pdm.lock"
-        return Untold(where=where, hint=f"uv add NAME…   (in {project}: uv reads dependencies of [project] alone)")
+        return _pdm(pdm, project)
     for file in ("setup.py", "setup.cfg"):
         if _SETUPTOOLS.search(files.get(file, "")):
             return Untold(where=file, hint=_setuptools(own, project))
@@ -51,6 +50,15 @@ def find_untold(document: Mapping[str, Any], files: Mapping[str, str], *, projec
 def migration(what: str, *, project: str) -> str:
     """The command that brings a file or table of another tool to uv."""
     return f"uvx migrate-to-uv   (in {project}: it takes {what} over into pyproject.toml and uv.lock)"
+
+
+def _pdm(pdm: Mapping[str, Any], project: str) -> Untold:
+    if pdm.get("dependencies"):
+        hint = f"uv add NAME…   (in {project}: uv reads dependencies of [project] alone)"
+        return Untold(where="[tool.pdm.dependencies]", hint=hint)
+    command = "pdm export --without-hashes -o requirements.txt"  # nothing is in [project], so it is in groups
+    what = "that file is read; --without GROUP leaves out what is for development"
+    return Untold(where="pdm.lock", hint=f"{command}   (in {project}: {what})")
 
 
 def _migration(own: Mapping[str, Any], poetry: Mapping[str, Any], what: str, project: str) -> str:

@@ -334,7 +334,12 @@ REFUSED = [
                 '[packages]\nsix = "*"\n',
                 "uvx migrate-to-uv   (in {project}: it takes Pipfile over into pyproject.toml and uv.lock)",
             ),
-            ("pdm.lock", "", "uv add NAME…   (in {project}: uv reads dependencies of [project] alone)"),
+            (
+                "pdm.lock",
+                "",
+                "pdm export --without-hashes -o requirements.txt   (in {project}: that file is read; --without GROUP "
+                "leaves out what is for development)",
+            ),
         )
     ),
     Refused(

@@ -376,7 +376,8 @@ SETUPTOOLS = '[build-system] with requires = ["setuptools"] and build-backend = 
             "[project]\nname = 'shop'\n[tool.pdm]\n",
             {"pdm.lock": ""},
             "pdm.lock",
-            "uv add NAME…   (in {}: uv reads dependencies of [project] alone)",
+            "pdm export --without-hashes -o requirements.txt   (in {}: that file is read; --without GROUP leaves "
+            "out what is for development)",
         ),
         (
             "[project]\nname = 'shop'\n",
