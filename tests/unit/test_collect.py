@@ -811,7 +811,7 @@ def test_code_that_is_not_there(project: Path) -> None:
 @pytest.mark.parametrize("name", ["app.pyc", "app.abi3.so", "app.cpython-313-x86_64-linux-gnu.so"])
 def test_a_handler_without_source(project: Path, name: str) -> None:
     write(project, {name: "compiled", "application.abi3.so": "another"})
-    assert find_handler(project, sources()) == project / name
+    assert find_handler(project, sources(), target("3.13")) == project / name
     assert collected(project, sources()) == [name]
     write(project, {f"code/{name}": "compiled", "code/.gitignore": "data.txt\n", "code/data.txt": ""})
     assert collected(project, in_source()) == [name]
