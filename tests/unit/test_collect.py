@@ -822,4 +822,4 @@ def test_a_handler_without_source(project: Path, name: str) -> None:
         '  hint: leave out sources = "reachable": then all of the package goes in'
     )
     write(project, {"app.py": HANDLER})
-    assert find_handler(project, sources()) == project / "app.py"
+    assert find_handler(project, sources(), target("3.13")) == project / "app.py"
