@@ -19,7 +19,7 @@ from lambdabuild.cache import Cache
 from lambdabuild.ledger import find_change
 
 _KIND = "builds"
-_FORMAT = 2
+_FORMAT = 3
 _RELEVANT = re.compile(
     r"(LAMBDABUILD|UV|PIP|DOCKER|GIT|SSL|XDG|CONTAINER)_\w+|\w+_PROXY|\w+_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     r"|HOME|NETRC|PATH|SOURCE_DATE_EPOCH|VIRTUAL_ENV"

@@ -21,7 +21,7 @@ numpy.testing, botocore.docs and others are imported by their own distributions 
 
 SOURCE_RULES = (
     *("__pycache__/", "*.pyo", "*.dist-info/", "*.egg-info/"),
-    *(".git", ".gitignore", ".gitattributes", ".gitmodules", ".hg/", ".svn/", ".lambdaignore"),
+    *(".git", ".gitignore", ".gitattributes", ".gitmodules", ".hg/", ".svn/", ".lambdaignore", "lambdabuild.toml"),
     *(".venv", "venv/", ".tox/", ".nox/", ".direnv/", "node_modules/"),
     *(".cache/", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".ipynb_checkpoints/"),
     *(".aws-sam/", ".serverless/", ".terraform/", ".lambdabuild-*/"),

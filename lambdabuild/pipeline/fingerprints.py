@@ -19,7 +19,7 @@ from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.steps.resolve import Resolution
 from lambdabuild.zipformat import COMPRESSOR
 
-_FORMAT = 4
+_FORMAT = 5
 
 
 def fingerprints_of(

@@ -395,6 +395,7 @@ def test_what_is_no_code_is_left_out(project: Path) -> None:
         ".DS_Store",
         ".gitignore",
         ".lambdaignore",
+        "lambdabuild.toml",
     ]
     write(project, {"code/app.py": HANDLER, "code/lib/a.py": "", **{f"code/{name}": "" for name in junk}})
     assert collected(project, in_source()) == ["app.py", "lib/a.py"]
