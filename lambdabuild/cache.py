@@ -112,7 +112,7 @@ class Cache:
         """
         from lambdabuild.segmentfile import DamagedSegmentError, read_segment  # not for a build that is unchanged
 
-        for root in self._roots:
+        for root in self.roots:
             path = _path(root, key)
             try:
                 with path.open("rb") as file:
@@ -227,12 +227,13 @@ class Cache:
         return self.root / _SEGMENTS
 
     @property
-    def _roots(self) -> tuple[Path, ...]:
+    def roots(self) -> tuple[Path, ...]:
+        """Where entries are looked for; what is new goes below the first."""
         return (self.root,) if self._instead is None else (self._instead, self.root)
 
     def _write(self, write: Callable[[Path], T]) -> T:
         """Write below the root or, where that cannot be, below a temporary one from now on."""
-        root = self._roots[0]
+        root = self.roots[0]
         try:
             return write(root)
         except OSError as error:

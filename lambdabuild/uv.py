@@ -103,6 +103,19 @@ def install_command(pylock: str, directory: str, target: Target, *, python: str,
     )
 
 
+def wheels_command(wheels: Sequence[str], directory: str, target: Target, *, python: str) -> tuple[str, ...]:
+    """Install these wheel files into a folder: no index, no resolution, no bytecode.
+
+    uv's cache is to lie on the folder's own disk and to go with it: what is unpacked there is linked, not copied.
+    """
+    return (
+        *("--offline", "--no-config", "pip", "install", "--target", directory, "--link-mode", "hardlink"),
+        *("--python", python, "--python-version", target.runtime.python, "--python-platform", target.uv_platform),
+        *("--no-index", "--no-deps", "--no-build", "--no-installer-metadata", "--no-compile-bytecode"),
+        *("--no-python-downloads", "--no-progress", "--", *wheels),
+    )
+
+
 def build_command(source: str, directory: str, *, python: str, judged_for: str | None = None) -> tuple[str, ...]:
     """Build the wheel of a source tree or sdist and install it into a folder, never as an editable.
 

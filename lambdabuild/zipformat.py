@@ -12,6 +12,7 @@ import hashlib
 import stat
 import struct
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -36,6 +37,8 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _ZIP64_END = struct.Struct("<4sQ2H2L4Q")
 _ZIP64_LOCATOR = struct.Struct("<4sLQL")
+_GZIP_HEADER = b"\x1f\x8b\x08" + bytes(7)
+_GZIP_TRAILER = struct.Struct("<2L")
 _VERSION = 20
 _UNIX = 3
 _UTF8 = 0x800
@@ -63,6 +66,37 @@ def each_with_content(members: Iterable[Member]) -> Iterator[tuple[Member, bytes
     """The members with what they unpack to."""
     for member, data in each_with_data(members):
         yield member, bytes(deflate.deflate_decompress(data, member.size)) if member.method == DEFLATED else data
+
+
+def inflate(data: bytes, size: int, crc32: int) -> bytearray:
+    """What deflated data unpacks to, if that has this size and checksum and all of the data is needed for it.
+
+    Takes memory for ``size`` bytes, whatever the data is. Raises ValueError.
+    """
+    wrong = ValueError("does not unpack to the size and the checksum that are told of it")
+    if size == 0:  # for nothing to unpack the library looks at nothing
+        if crc32 or not _ends(data, 0):
+            raise wrong
+        return bytearray()
+    trailer = _GZIP_TRAILER.pack(crc32, size)
+    framed = b"".join((_GZIP_HEADER, data, trailer))
+    try:
+        content = deflate.gzip_decompress(framed, size)  # not copied to bytes: that takes as long as a checksum
+    except deflate.DeflateError as error:
+        raise wrong from error
+    # libdeflate compared the eight bytes where the stream ends with its size and checksum, wherever that was
+    if len(content) != size or (framed.find(trailer) != len(framed) - len(trailer) and not _ends(data, size)):
+        raise ValueError("has data that goes on after its end")
+    return content
+
+
+def _ends(data: bytes, size: int) -> bool:
+    """Whether the stream unpacks to this size and takes all of the data."""
+    try:
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        return len(stream.decompress(data, size + 1)) == size and stream.eof and not stream.unused_data
+    except zlib.error:
+        return False
 
 
 def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import cast
@@ -20,6 +20,20 @@ class Answer:
     status: int = 200
     length: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    ranges: bool = False
+    """Whether a part is given when a part is asked for."""
+    cut: int | None = None
+    """How many bytes are sent before the connection ends."""
+
+    def part(self, asked: str | None) -> Answer:
+        """The rest of the body that ``Range: bytes=N-`` asks for."""
+        if not self.ranges or asked is None:
+            return self
+        begin = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if begin >= len(self.body):
+            return replace(self, body=b"", status=416)
+        told = ("Content-Range", f"bytes {begin}-{len(self.body) - 1}/{len(self.body)}")
+        return replace(self, body=self.body[begin:], status=206, headers=(*self.headers, told))
 
 
 class Index:
@@ -27,7 +41,8 @@ class Index:
 
     def __init__(self, *, host: str = "127.0.0.1", bind: str | None = None) -> None:
         self.host = host
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, Answer | list[Answer]] = {}
+        """By path; of a list each request gets the next one, and the last one again."""
         self.wheels: dict[str, Wheel] = {}
         """By URL."""
         self.requests: list[tuple[str, str | None]] = []
@@ -35,6 +50,7 @@ class Index:
         self._projects: dict[str, dict[str, str]] = {}
         self._arrivals: dict[str, threading.Event] = {}
         self._closing = threading.Event()
+        self._released = threading.Event()
         self._server = _Server((bind or host, 0), _Handler)
         self._server.index = self
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -61,8 +77,12 @@ class Index:
         return f"{self.url}/files/{filename}"
 
     def hold(self, path: str) -> threading.Event:
-        """Let requests for a path wait until the index closes; the event tells when the first has come."""
+        """Let requests for a path wait until they are released; the event tells when the first has come."""
         return self._arrivals.setdefault(path, threading.Event())
+
+    def release(self) -> None:
+        """Answer what waits."""
+        self._released.set()
 
     def __enter__(self) -> Index:
         self._thread.start()
@@ -75,6 +95,7 @@ class Index:
         """Stop answering; may be called again."""
         if not self._closing.is_set():
             self._closing.set()
+            self.release()
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
@@ -83,9 +104,12 @@ class Index:
         self.requests.append((path, authorization))
         if path in self._arrivals:
             self._arrivals[path].set()
-            self._closing.wait()
+            self._released.wait()
         if path in self.answers:
-            return self.answers[path]
+            answer = self.answers[path]
+            if isinstance(answer, Answer):
+                return answer
+            return answer.pop(0) if len(answer) > 1 else answer[0]
         project = path.removeprefix("/simple/").rstrip("/")
         if path.startswith("/simple/") and project in self._projects:
             return Answer(self._page(project), headers=(("Content-Type", "text/html"),))
@@ -105,14 +129,17 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        answer = cast("_Server", self.server).index.answer(self.path, self.headers.get("Authorization"))
+        index = cast("_Server", self.server).index
+        answer = index.answer(self.path, self.headers.get("Authorization")).part(self.headers.get("Range"))
         self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(answer.body)
+            self.wfile.write(answer.body[: answer.cut])
+            if answer.cut is not None:
+                self.close_connection = True
 
     do_HEAD = do_GET
 

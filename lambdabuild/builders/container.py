@@ -146,6 +146,7 @@ def running(
     cache: str | None,
     in_memory: bool = False,
     lend: Mapping[str, Path] | None = None,
+    network: bool = True,
 ) -> Iterator[Container]:
     """A container of the image, doing nothing but waiting, as an unprivileged user on a read-only filesystem.
 
@@ -160,11 +161,11 @@ def running(
     with engine_errors("starting the container"):
         if loans:
             try:
-                container = _start(client, image, sleeper(python), [*mounts, *loans])
+                container = _start(client, image, sleeper(python), [*mounts, *loans], network=network)
             except docker.errors.APIError as error:
                 log.debug("the engine takes no files of this machine: %s", error.explanation)
         lent = container is not None
-        container = container or _start(client, image, sleeper(python), mounts)
+        container = container or _start(client, image, sleeper(python), mounts, network=network)
     try:
         yield Container(container, python=python, lent=lent)
     finally:
@@ -172,7 +173,9 @@ def running(
         Thread(target=remove, args=(container,), name=f"remove {container.name}").start()
 
 
-def _start(client: docker.DockerClient, image: str, argv: Sequence[str], mounts: Sequence[Mount]) -> DockerContainer:
+def _start(
+    client: docker.DockerClient, image: str, argv: Sequence[str], mounts: Sequence[Mount], *, network: bool
+) -> DockerContainer:
     """Make and start a container, or leave none."""
     container = create(
         client,
@@ -188,6 +191,7 @@ def _start(client: docker.DockerClient, image: str, argv: Sequence[str], mounts:
         security_opt=["no-new-privileges"],
         pids_limit=4096,
         init=True,
+        network_mode=None if network else "none",
     )
     try:
         container.start()

@@ -90,18 +90,28 @@ def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: st
 
 
 def launcher_for_runtime(data: bytes, python: str) -> bytes:
-    """A script of ``bin/`` with the shebang that finds Python in the runtime, whichever interpreter installed it.
+    """A script of ``bin/`` with the shebang that finds Python in the runtime, whichever interpreter installed it."""
+    body = launcher_body(data)
+    return data if body is None else runtime_shebang(python) + body
+
+
+def runtime_shebang(python: str) -> bytes:
+    """The first line of a script that the Python of the runtime runs."""
+    return f"#!/var/lang/bin/python{python}\n".encode()
+
+
+def launcher_body(data: bytes) -> bytes | None:
+    """A script without the shebang by which one interpreter runs it; None for any other file.
 
     Installers write the path of the interpreter at hand (or, for a long path, a ``/bin/sh`` trampoline of three
     lines); both would differ from machine to machine and exist on none but theirs.
     """
-    shebang = f"#!/var/lang/bin/python{python}\n".encode()
     first, _, rest = data.partition(b"\n")
     if first == b"#!/bin/sh" and rest.startswith(b"'''exec' "):
-        return shebang + rest.split(b"\n", 2)[2]
+        return rest.partition(b"\n")[2].partition(b"\n")[2]
     if first.startswith(b"#!/") and first.rsplit(b"/", 1)[1].startswith(b"python"):
-        return shebang + rest
-    return data
+        return rest
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ LEVELS = (
     ("segments",),
     ("inspection",),
     ("builders",),
+    ("wheels",),
     (
         "handlerhint",
         "housekeeping",
@@ -39,7 +40,7 @@ LEVELS = (
     ("",),
 )
 """Parts of the package, the highest first; "" is the package's own version and resources."""
-WITHIN = ("cli", "pipeline", "builders", "model")
+WITHIN = ("cli", "pipeline", "builders", "wheels", "model")
 """Parts whose modules may import each other; the steps, and modules on one level, may not."""
 FOREIGN = {
     "click": {"cli"},
@@ -60,6 +61,7 @@ FOREIGN = {
     "requests": {"builders.container", "builders.ownership"},
     "rich": {"progress"},
     "tomli": {"configfile"},
+    "urllib3": {"wheels.client", "wheels.fetch", "wheels.transfer"},
     "uv": {"uv"},
 }
 """Who may import a library; ``packaging`` has the specifications' own vocabulary and is free to all."""

@@ -1,0 +1,156 @@
+"""The store of distribution files: wheels and source distributions by their sha256, never changed.
+
+A file's name is its proof: whoever reads a whole file can tell whether it is the right one, so a store may be shared
+between machines and users. A file is checked while it comes in, and only then gets its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from lambdabuild.cache import LAYOUT, Cache
+from lambdabuild.errors import MachineError
+
+PARTIAL = ".partial"
+"""The ending of a file that has not come in whole: it is gone on with, or pruned."""
+_CHUNK = 1 << 20
+
+
+class WrongDigestError(Exception):
+    """A file that came in is not the one that was asked for; ``computed`` is the sha256 that it has."""
+
+    def __init__(self, computed: str) -> None:
+        super().__init__(computed)
+        self.computed = computed
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A file on its way into the store, to which bytes are added in their order."""
+
+    file: BinaryIO
+    size: int = 0
+    """Bytes so far, those of an earlier attempt that broke off included."""
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes; raises MachineError when the disk does not take them."""
+        with _disk_errors(Path(self.file.name).parent):
+            self.file.write(chunk)
+        self.digest.update(chunk)
+        self.size += len(chunk)
+
+    def restart(self) -> None:
+        """Forget what came so far."""
+        self.file.seek(0)
+        self.file.truncate()
+        self.size, self.digest = 0, hashlib.sha256()
+
+
+@dataclass(frozen=True, slots=True)
+class WheelStore:
+    """Distribution files below a folder of the cache."""
+
+    cache: Cache
+
+    def find(self, sha256: str) -> Path | None:
+        """Where a file lies, or None; what is found was used now, and is pruned after what was not."""
+        for folder in self._folders:
+            path = folder / sha256[:2] / sha256
+            if path.is_file():
+                with suppress(OSError):  # a store that others keep may be read only
+                    os.utime(path)
+                return path
+        return None
+
+    def path(self, sha256: str) -> Path:
+        """Where a file comes to lie."""
+        return self._folders[0] / sha256[:2] / sha256
+
+    @property
+    def _folders(self) -> list[Path]:
+        return [root / LAYOUT / "wheels" for root in self.cache.roots]
+
+    @contextmanager
+    def receive(self, sha256: str, *, waiting: Callable[[], None] = lambda: None) -> Iterator[Incoming | None]:
+        """A file comes in within the ``with`` block, and is in the store when that has ended well.
+
+        Of builds that lack the same file one receives it; the others wait, and are given None. What broke off stays,
+        and is gone on with the next time. Raises WrongDigestError when another file came, and MachineError when the
+        disk does not take it.
+        """
+        with self.cache.building([sha256], waiting=waiting):
+            if self.find(sha256) is not None:
+                yield None
+                return
+            path, partial = self.path(sha256), self._partial(sha256)
+            with _disk_errors(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = partial.open("a+b")
+            with file:
+                incoming = Incoming(file)
+                with _disk_errors(path.parent):
+                    file.seek(0)
+                    while chunk := file.read(_CHUNK):
+                        incoming.digest.update(chunk)
+                        incoming.size += len(chunk)
+                yield incoming
+                with _disk_errors(path.parent):
+                    file.flush()
+                    if (computed := incoming.digest.hexdigest()) != sha256:
+                        partial.unlink(missing_ok=True)
+                        raise WrongDigestError(computed)
+                    partial.chmod(0o444)
+                    partial.replace(path)
+
+    def received(self, sha256: str) -> int:
+        """How many bytes of a file have come in."""
+        for path in (self.path(sha256), self._partial(sha256)):
+            with suppress(OSError):
+                return path.stat().st_size
+        return 0
+
+    def add(self, sha256: str, chunks: Iterable[bytes]) -> Path:
+        """Take a file that is at hand; raises what ``receive`` raises."""
+        with self.receive(sha256) as incoming:
+            if incoming is not None:
+                incoming.restart()
+                for chunk in chunks:
+                    incoming.write(chunk)
+        return self.find(sha256) or self.path(sha256)
+
+    def _partial(self, sha256: str) -> Path:
+        return self.path(sha256).with_name(sha256 + PARTIAL)
+
+    def is_whole(self, sha256: str) -> bool:
+        """Whether the file in the store is the one of its name."""
+        path = self.find(sha256)
+        if path is None:
+            return False
+        with path.open("rb") as file:
+            return digest_of(file) == sha256
+
+
+def digest_of(file: BinaryIO) -> str:
+    """The sha256, hex, of what is left to read."""
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            f"the wheel store {folder} cannot be written: {error.strerror}",
+            hint="free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk",
+        ) from error

@@ -1,0 +1,303 @@
+"""wheels.index: what a wheel lays down, held against the real uv, and the archives that are made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from lambdabuild.errors import PolicyError
+from lambdabuild.inspection import inspect
+from lambdabuild.model.segment import Slice, launcher_for_runtime
+from lambdabuild.wheels.index import WheelFile, WheelIndex, index_wheel, index_wheels, installed
+from lambdabuild.wheels.indexfile import INDEX_FORMAT, DamagedIndexError, index_key, read_index, write_index
+from lambdabuild.zipformat import COMPRESSOR, DEFLATED, STORED, each_with_content, write_zip
+from tests.rawzip import Row, raw_zip
+from tests.wheels import record_of
+
+NOISE = random.Random(0).randbytes(2000)
+TEXT = b"a text that deflates well, " * 90
+PYTHON = "3.13"
+
+
+def rows(number: int, files: dict[str, bytes], modes: dict[str, int] | None = None) -> list[Row]:
+    """A good wheel of its own name, in whose paths and contents NAME stands for it."""
+    name = f"demo{number}"
+    content = {
+        path.replace("NAME", name): data if b"\0" in data else data.replace(b"NAME", name.encode())
+        for path, data in files.items()
+    }
+    info = f"{name}-1.0.dist-info"
+    content |= {
+        f"{name}/__init__.py": b"",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\nRequires-Dist: six\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    content[f"{info}/RECORD"] = record_of(content, f"{info}/RECORD").encode()
+    modes = {path.replace("NAME", name): mode for path, mode in (modes or {}).items()}
+    return [
+        Row(
+            name=path.encode(),
+            content=data,
+            mode=modes.get(path, 0o100644),
+            flags=0 if path.isascii() else 0x800,
+        )
+        for path, data in content.items()
+    ]
+
+
+def described(row: Row, signature: bytes = b"PK\7\x08") -> Row:
+    told = zlib.crc32(row.content), len(row.packed), len(row.content)
+    after = signature + struct.pack("<3L", *told)
+    return replace(row, flags=8, local={"crc32": 0, "compressed_size": 0, "size": 0}, after=after)
+
+
+def good_wheels() -> Iterator[list[Row] | bytes]:
+    """Every way in which a wheel may be written, one a wheel."""
+    yield rows(0, {"NAME/text.txt": TEXT, "NAME/noise.bin": NOISE})
+    yield [replace(row, method=0) for row in rows(1, {"NAME/text.txt": TEXT, "NAME/noise.bin": NOISE})]
+    modes = {
+        "NAME/run.sh": 0o100755,
+        "NAME/secret": 0o100600,
+        "NAME/group": 0o100010,
+        "NAME/none": 0,
+        "NAME/su": 0o104755,
+    }
+    yield rows(2, dict.fromkeys(modes, b"x"), modes)
+    schemes = {
+        "purelib/NAME/pure.py": b"1",
+        "platlib/NAME/plat.so": b"2",
+        "data/share/NAME/x": b"3",
+        "data/etc/NAME": b"4",
+    }
+    schemes |= {"headers/a.h": b"5", "headers/sub/NAME.h": b"6", "scripts/NAME-sh": b"#!/bin/sh\n"}
+    yield rows(
+        3, {f"NAME-1.0.data/{path}": data for path, data in schemes.items()}, {"NAME-1.0.data/data/etc/NAME": 0o100755}
+    )
+    shebangs = {
+        "a": b"#!python\nprint(1)\n",
+        "b": b"#!pythonw\nprint(1)\n",
+        "c": b"#!python -sE\nprint(1)\n",
+        "d": b"#!python\r\nprint(1)\r\n",
+        "e": b"#!python",
+        "f": b"#!python3\n",
+        "g": b"#!/usr/bin/env python\n",
+        "h": b"\x7fELF\0",
+        "i": b"#!/usr/bin/python3\nprint(1)\n",
+    }
+    yield rows(4, {f"NAME-1.0.data/scripts/NAME-{key}": data for key, data in shebangs.items()})
+    points = b"# c\n[console_scripts]\nNAME-a = NAME:main\nNAME-b = NAME.x:a.b [extra]\nNAME.c=NAME : main\n\n"
+    points += b"[gui_scripts]\nNAME-a = NAME:gui\n[NAME.plugins]\nx = NAME\n"
+    yield rows(5, {"NAME-1.0.dist-info/entry_points.txt": points})
+    wrappers = {
+        f"NAME-1.0.data/scripts/NAME{suffix}": b"#!python\n" for suffix in ("", "-script.py", ".exe", ".pya", ".bat")
+    }
+    yield rows(6, {"NAME-1.0.dist-info/entry_points.txt": b"[console_scripts]\nNAME = NAME:main\n", **wrappers})
+    yield [described(row) if row.content else row for row in rows(7, {"NAME/text.txt": TEXT})]
+    yield [described(row, b"") if row.content else row for row in rows(8, {"NAME/text.txt": TEXT})]
+    large = rows(9, {"NAME/text.txt": TEXT})
+    yield [replace(row, local_extra=struct.pack("<2H2Q", 1, 16, len(row.content), len(row.packed))) for row in large]
+    yield raw_zip(rows(10, {"NAME/text.txt": TEXT}), comment=b"a comment")
+    yield raw_zip(rows(11, {"NAME/text.txt": TEXT}), zip64=True)
+    yield [Row(name=b"demo12/", mode=0o40755, method=0), *rows(12, {"NAME/text.txt": TEXT})]
+    yield rows(13, {"NAME/naïve/データ.txt": TEXT, 'NAME/"quoted", with commas.txt': b"x", "NAME/trail.": b""})
+    left = {"INSTALLER": b"pip\n", "REQUESTED": b"", "direct_url.json": b"{}", "RECORD.jws": b"j", "sub/RECORD": b"r"}
+    yield rows(14, {f"NAME-1.0.dist-info/{name}": data for name, data in left.items()})
+    yield rows(
+        15,
+        {
+            "bin/NAME-tool": b"#!/usr/local/bin/python\n1\n",
+            "NAME-2.0.data/purelib/x": b"",
+            "NAME/__pycache__/a.pyc": b"\0",
+        },
+    )
+    yield [replace(row, extra=struct.pack("<2HBL", 0x5455, 5, 1, 0)) for row in rows(16, {"NAME/a.py": b"A = 1\n"})]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[WheelFile]:
+    folder = tmp_path_factory.mktemp("wheels")
+    made = []
+    for number, one in enumerate(good_wheels()):
+        filename = f"demo{number}-1.0-py3-none-any.whl"
+        (folder / filename).write_bytes(one if isinstance(one, bytes) else raw_zip(one))
+        made.append(WheelFile(path=folder / filename, filename=filename))
+    return made
+
+
+def listing(index: WheelIndex) -> dict[str, tuple[int, bytes]]:
+    return {
+        member.path: (member.mode, content) for member, content in each_with_content(installed(index, PYTHON).members)
+    }
+
+
+def install(wheels: list[WheelFile], target: Path) -> dict[str, tuple[int, bytes]]:
+    """What uv lays down, its launchers with the runtime's shebang."""
+    command = [find_uv_bin(), "pip", "install", "--target", str(target), "--no-cache", "--offline", "--no-index"]
+    command += ["--no-deps", "--no-config", "--no-installer-metadata", "--python", sys.executable]
+    subprocess.run([*command, *(str(wheel.path) for wheel in wheels)], check=True, capture_output=True)
+    found = {}
+    for path in target.rglob("*"):
+        name = path.relative_to(target).as_posix()
+        if path.is_file() and name != ".lock":
+            content = path.read_bytes()
+            content = launcher_for_runtime(content, PYTHON) if name.startswith("bin/") else content
+            found[name] = path.stat().st_mode & 0o777, content
+    return found
+
+
+def test_the_same_files_as_uv(wheels: list[WheelFile], tmp_path: Path) -> None:
+    ours: dict[str, tuple[int, bytes]] = {}
+    for index in index_wheels(wheels, inspect=inspect):
+        ours |= listing(index)
+    theirs = install(wheels, tmp_path / "target")
+    records = {path for path in ours if path.endswith("-1.0.dist-info/RECORD")}
+    assert {path: told for path, told in ours.items() if path not in records} == {
+        path: told for path, told in theirs.items() if path not in records
+    }
+    # uv's RECORD has the hash of its own launchers, whose first line is another, and rows for what it left out
+    assert {path: rows_of(ours[path][1]) for path in records} == {path: rows_of(theirs[path][1]) for path in records}
+
+
+def rows_of(record: bytes) -> list[bytes]:
+    return sorted(line for line in record.splitlines() if not line.startswith((b"bin/", b"demo6-1.0.data/")))
+
+
+def test_record_tells_of_every_file(wheels: list[WheelFile]) -> None:
+    for index in index_wheels(wheels, inspect=inspect):
+        files = {path: content for path, (_, content) in listing(index).items()}
+        lines = record_of(files, index.record).splitlines()
+        assert sorted(files[index.record].decode().splitlines()) == sorted(lines)
+
+
+def test_streams_are_copied_and_not_made(wheels: list[WheelFile]) -> None:
+    """A deflated member, and a stored one that deflating would not shrink, lie in the wheel."""
+    deflated, stored = index_wheels(wheels[:2], inspect=inspect)
+    for index, methods in (deflated, (DEFLATED, DEFLATED)), (stored, (DEFLATED, STORED)):
+        by_name = {member.path.rpartition("/")[2]: member for member in index.members}
+        text, noise = by_name["text.txt"], by_name["noise.bin"]
+        assert (text.method, noise.method) == methods
+        assert isinstance(noise.data, Slice)
+        assert isinstance(text.data, Slice) == (index is deflated)
+    assert deflated.requires == ("six",)
+    assert (deflated.name, deflated.version) == ("demo0", "1.0")
+
+
+def test_an_index_serves_every_python(wheels: list[WheelFile]) -> None:
+    index = index_wheel(wheels[5], inspect=inspect)
+    for python in ("3.11", "3.14"):
+        members = {member.path: content for member, content in each_with_content(installed(index, python).members)}
+        assert members["bin/demo5-a"].startswith(f"#!/var/lang/bin/python{python}\n# -*-".encode())
+
+
+def test_zstd_is_deflated_anew_where_python_reads_it(tmp_path: Path) -> None:
+    content = TEXT[:200]
+    block = struct.pack("<L", len(content) << 3 | 1)[:3] + content
+    frame = struct.pack("<L2B", 0xFD2FB528, 0x20, len(content)) + block  # one block, as it is
+    path = tmp_path / "w"
+    path.write_bytes(
+        raw_zip(
+            replace(row, method=93, data=frame) if row.name == b"demo1/text.txt" else row
+            for row in rows(1, {"NAME/text.txt": content})
+        )
+    )
+    wheel = WheelFile(path=path, filename="demo1-1.0-py3-none-any.whl")
+    if sys.version_info >= (3, 14):
+        index = index_wheel(wheel, inspect=inspect)
+        assert listing(index)["demo1/text.txt"] == (0o644, content)
+        assert {member.method for member in index.members} <= {STORED, DEFLATED}
+    else:
+        with pytest.raises(PolicyError) as caught:
+            index_wheel(wheel, inspect=inspect)
+        assert caught.value.message == (
+            "demo1-1.0-py3-none-any.whl: 'demo1/text.txt' is compressed by zstd, which can be read where lambdabuild "
+            "runs on Python 3.14 or newer"
+        )
+
+
+def test_pip_is_named_after_the_targets_python(tmp_path: Path) -> None:
+    points = b"[console_scripts]\npip = NAME:main\npip3 = NAME:main\npip3.9 = NAME:main\n"
+    path = tmp_path / "w"
+    path.write_bytes(raw_zip(rows(1, {"NAME-1.0.dist-info/entry_points.txt": points})))
+    index = index_wheel(WheelFile(path=path, filename="demo1-1.0-py3-none-any.whl"), inspect=inspect)
+    paths = [member.path for member in installed(index, "3.14").members]
+    assert [path for path in paths if path.startswith("bin/")] == ["bin/pip", "bin/pip3", "bin/pip3.14"]
+
+
+def test_archives_are_the_same_bytes_everywhere(wheels: list[WheelFile]) -> None:
+    digests = []
+    for index in index_wheels(wheels, inspect=inspect):
+        digests.append(write_zip(io.BytesIO(), installed(index, PYTHON).members)[:16])
+    assert digests == GOLDEN
+
+
+def test_the_format_goes_with_the_compressor() -> None:
+    """An index holds what was packed anew, and its key does not name the compressor."""
+    assert (INDEX_FORMAT, COMPRESSOR) == (1, "libdeflate 6 (deflate 0.9.0)")
+
+
+# The file of an index
+
+
+def kept(index: WheelIndex) -> bytes:
+    file = io.BytesIO()
+    write_index(file, "a key", index)
+    return file.getvalue()
+
+
+def test_an_index_is_read_back(wheels: list[WheelFile]) -> None:
+    for wheel, index in zip(wheels, index_wheels(wheels, inspect=inspect), strict=True):
+        assert read_index(io.BytesIO(kept(index)), "a key", wheel.path) == index
+
+
+def test_an_index_points_to_where_the_wheel_is_now(wheels: list[WheelFile], tmp_path: Path) -> None:
+    index = index_wheel(wheels[0], inspect=inspect)
+    moved = tmp_path / "moved"
+    moved.write_bytes(wheels[0].path.read_bytes())
+    assert listing(read_index(io.BytesIO(kept(index)), "a key", moved)) == listing(index)
+
+
+def test_a_damaged_index_is_none(wheels: list[WheelFile]) -> None:
+    whole = kept(index_wheel(wheels[5], inspect=inspect))
+    for at in range(0, len(whole), 7):
+        for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]):
+            with pytest.raises(DamagedIndexError):
+                read_index(io.BytesIO(damaged), "a key", wheels[5].path)
+    for other, key in (whole + b"x", "a key"), (whole, "another key"):
+        with pytest.raises(DamagedIndexError):
+            read_index(io.BytesIO(other), key, wheels[5].path)
+
+
+def test_the_key_is_the_wheel_and_the_format() -> None:
+    assert index_key("ab") == hashlib.sha256(f"wheel index {INDEX_FORMAT}\nab".encode()).hexdigest()
+
+
+GOLDEN: list[str] = [
+    "0fd8e8c1831b26ae",
+    "1a1c3642112fd412",
+    "c08e5aba856efbc3",
+    "33a55474260d847f",
+    "3b6fecf9d7e10784",
+    "66ef1cf10e96613d",
+    "6b49553aa1f8dac7",
+    "e622ac6feb9ada55",
+    "0426e53351b5d3d0",
+    "0f1519e4ae0d2178",
+    "5d3e11535a80bbac",
+    "890770741231e17a",
+    "cad5a23baa2e20e1",
+    "b1c50ff9158f99d1",
+    "c8662b1a6a578608",
+    "90ae824726a59f5f",
+    "e5fded211ec78c4b",
+]
