@@ -141,6 +141,8 @@ def _read(path: Path, where: str, *, hint: str | None = None) -> str:
             raise UsageError(problem, hint=hint)
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{where} cannot be read: {error.strerror}") from error
+        looks_like_json = where.lstrip().startswith(("{", "["))
+        hint = "--event takes a file with the event; - is standard input" if looks_like_json else None
+        raise UsageError(f"{where} cannot be read: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{where} is not UTF-8: byte {error.start}") from error

@@ -65,3 +65,11 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     assert invoke(tmp_path, "--event", str(tmp_path)) == f"error: {tmp_path} cannot be read: Is a directory\n"
     gone = tmp_path / "gone.json"
     assert invoke(tmp_path, "--event", str(gone)) == f"error: {gone} cannot be read: No such file or directory\n"
+    for event, why in (
+        ('{"a": 1}', "No such file or directory"),
+        ("[1]", "No such file or directory"),
+        ('{"a": "' + "long" * 100 + '"}', "File name too long"),
+    ):
+        assert invoke(tmp_path, "--event", event) == (
+            f"error: {event} cannot be read: {why}\n  hint: --event takes a file with the event; - is standard input\n"
+        )
