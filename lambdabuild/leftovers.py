@@ -64,3 +64,12 @@ def remove_leftovers(root: Path, environ: Mapping[str, str], clean: Callable[[Ma
             elsewhere = {name: value for name, value in environ.items() if name not in _TELLING} | told
             if clean(elsewhere) or time.time() - note.stat().st_mtime > _A_DAY:
                 note.unlink(missing_ok=True)
+
+
+def remove_folders(base: Path) -> None:
+    """The temporary folders of killed runs, also where this one needed none itself."""
+    with suppress(OSError), os.scandir(base) as entries:
+        if any(entry.name.endswith(".lock") for entry in entries):
+            from lambdabuild.scratch import remove_stale  # most runs find nothing
+
+            remove_stale(base)

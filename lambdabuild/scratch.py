@@ -35,11 +35,7 @@ def make_scratch(base: Path) -> tuple[Path, Callable[[], None]]:
 
     Raises OSError where the base cannot be written.
     """
-    for lock in base.glob(f"{PREFIX}*.lock"):
-        with suppress(OSError), held_if_free(lock) as free:  # it may be another user's
-            if free:
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-                lock.unlink()
+    remove_stale(base)
     folder = base / f"{PREFIX}{os.urandom(8).hex()}"
     lock = folder.with_suffix(".lock")
     with ExitStack() as stack:
@@ -48,3 +44,12 @@ def make_scratch(base: Path) -> tuple[Path, Callable[[], None]]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
         return folder, stack.pop_all().close
+
+
+def remove_stale(base: Path) -> None:
+    """Remove the temporary folders of killed runs."""
+    for lock in base.glob(f"{PREFIX}*.lock"):
+        with suppress(OSError), held_if_free(lock) as free:  # it may be another user's
+            if free:
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink()

@@ -79,11 +79,16 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     gc.set_threshold(_OBJECTS, 50, 50)
     status = _run()
-    # What is left are threads that remove containers and folders; who cannot wait for them ends the process.
+    _let_signals_end()
+    sys.exit(status)
+
+
+def _let_signals_end() -> None:
+    """What is left is to tell, and threads that remove containers and folders; a signal of somebody who cannot wait for
+    that ends the process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-    sys.exit(status)
 
 
 def _run() -> int:
@@ -98,15 +103,16 @@ def _run() -> int:
             status = _tell(error)
         _clean_up()
     except (KeyboardInterrupt, Terminated) as ended:
+        _let_signals_end()
         return _tell(ended)
     return status
 
 
 def _clean_up() -> None:
     """Remove what killed runs left, and wait for what removes the things of this one."""
-    from lambdabuild.cache import default_root
+    from lambdabuild.cache import LAYOUT, default_root
     from lambdabuild.environment import environment, home
-    from lambdabuild.leftovers import remove_leftovers
+    from lambdabuild.leftovers import remove_folders, remove_leftovers
 
     def clean(environ: Mapping[str, str]) -> bool:
         from lambdabuild.builders.leftovers import clean_engine  # with all that speaks to an engine
@@ -115,7 +121,9 @@ def _clean_up() -> None:
 
     environ = environment()
     with suppress(OSError):  # a relative cache, and the current folder is gone
-        remove_leftovers(default_root(environ, home=home(), platform=sys.platform), environ, clean)
+        root = default_root(environ, home=home(), platform=sys.platform)
+        remove_leftovers(root, environ, clean)
+        remove_folders(root / LAYOUT)
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()

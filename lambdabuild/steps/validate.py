@@ -22,6 +22,7 @@ from lambdabuild.model.limits import (
     check_zipped,
 )
 from lambdabuild.model.report import Artifact
+from lambdabuild.unpacking import check_unpacking
 
 _HANDLER = re.compile(
     rb"(?m)^(?:async )?def (?:\w*handler\(|\w+\(\s*_?event\b)|^\w*handler\s*(?::[^=\n]+)?="
@@ -62,7 +63,8 @@ def find_artifacts(output: Path) -> tuple[Path, ...]:
 
 
 def inspect(paths: Sequence[Path]) -> tuple[Checked, ...]:
-    """Read the archives; raises UsageError for one that is missing, PolicyError for one that is not a zip.
+    """Read the archives; raises UsageError for one that is missing, PolicyError for one that is not a zip, or that
+    nobody vouches for and that cannot be unpacked.
 
     What a manifest beside an archive tells of it counts as long as its sha256 holds. Without one, an archive with
     nothing but ``python/`` and the other folders of layers is a layer, anything else a function with all the layers
@@ -71,6 +73,9 @@ def inspect(paths: Sequence[Path]) -> tuple[Checked, ...]:
     for folder in dict.fromkeys(path.parent for path in paths):
         check_published(folder)
     read = [(path, _sizes(path), *_recorded(path)) for path in paths]
+    for path, _, recorded, _ in read:
+        if recorded is None:
+            check_unpacking(path)
     given = tuple(path.name for path, sizes, recorded, _ in read if _is_layer(sizes, recorded))
     return tuple(
         Checked(
@@ -140,8 +145,10 @@ def _check_place(one: Checked, runtimes: Sequence[str]) -> Iterator[Finding]:
 
 def _has_handler(path: Path) -> bool:
     with zipfile.ZipFile(path) as archive:
-        sources = (name for name in archive.namelist() if name.endswith(".py"))
-        return any(_HANDLER.search(archive.read(name)) for name in sources)
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > MAX_UNZIPPED:  # it is refused for that, and is not read
+            return True
+        return any(_HANDLER.search(archive.read(one)) for one in members if one.filename.endswith(".py"))
 
 
 def each_stack(checked: Sequence[Checked]) -> Iterator[tuple[Checked | None, tuple[Checked, ...]]]:

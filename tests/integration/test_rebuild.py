@@ -155,7 +155,7 @@ def test_processes_that_build_at_once(place: Place, tmp_path: Path, environ: Map
     made = [one.sha256s() for one in places]
     assert list(made[0]) == ["api.zip", "layer.zip"]
     assert made == made[:1] * 3
-    assert not [path for path in place.cache.rglob("*") if path.name.startswith((".new-", "scratch-"))]
+    assert not [path for path in place.cache.rglob("*") if path.name.startswith((".new-", "lambdabuild-scratch-"))]
 
 
 def test_spectra_from_its_segments(

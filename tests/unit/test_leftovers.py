@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdabuild.leftovers import remove_leftovers
+from lambdabuild.leftovers import remove_folders, remove_leftovers
 
 RUN = """
 import os, sys
@@ -81,3 +81,34 @@ def test_notes_that_cannot_be_read_or_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     end(run(tmp_path / "file"), "pass")
     assert asked(tmp_path / "file", answers=True) == []
+
+
+SCRATCH = """
+import os, sys
+from pathlib import Path
+from lambdabuild.scratch import make_scratch
+folder, remove = make_scratch(Path(sys.argv[1]))
+(folder / "spool").write_text("half")
+print(folder.name, flush=True)
+exec(input())
+"""
+
+
+def test_the_folder_of_a_killed_run_is_removed_by_one_that_needs_none_and_that_of_a_live_one_stays(
+    tmp_path: Path,
+) -> None:
+    pipe = subprocess.PIPE
+    killed, live = (
+        subprocess.Popen([sys.executable, "-c", SCRATCH, tmp_path], stdin=pipe, stdout=pipe, text=True) for _ in "12"
+    )
+    assert killed.stdout is not None
+    assert live.stdout is not None
+    killed.stdout.readline()
+    name = live.stdout.readline().strip()
+    end(killed, "os._exit(9)")
+    assert len(list(tmp_path.iterdir())) == 4
+    remove_folders(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.lock"]
+    end(live, "remove()")
+    assert list(tmp_path.iterdir()) == []
+    remove_folders(tmp_path / "no such folder")

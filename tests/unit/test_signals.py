@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,10 +66,29 @@ def test_a_signal_ends_a_build(shop: Shop, tmp_path: Path, moment: str, number: 
     ended = run_with_signal(number, event, pattern, argv, cwd=shop.project, environ=environ)
     assert (ended.returncode, ended.stderr.splitlines()[-1:]) == (STATUS[number], [LAST[number]]), ended.stderr
     assert list(shop.output.glob(".lambdabuild-*")) == []
-    assert list((tmp_path / "cold").glob("v*/scratch-*")) == []
+    assert list((tmp_path / "cold").glob("v*/lambdabuild-scratch-*")) == []
     if moment in MOMENTS:
         assert sha256s(shop.output) == before
         assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("again", STATUS)
+def test_a_second_signal_while_the_first_is_told_ends_it_at_once(shop: Shop, again: signal.Signals) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from lambdabuild import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def watch(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('/pyproject.toml'):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    if event == 'import' and arguments[0] == 'lambdabuild.cli.failure':\n"
+        f"        os.kill(os.getpid(), {int(again)})\n"
+        "sys.addaudithook(watch)\n"
+        "cli.main()\n"
+    )
+    argv = [sys.executable, "-c", program, "package", "--builder", "host"]
+    ended = subprocess.run(argv, cwd=shop.project, env=shop.environ, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-again, "", "")
 
 
 def test_termination_is_no_failure() -> None:

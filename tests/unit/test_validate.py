@@ -382,3 +382,44 @@ def test_a_device() -> None:
     with pytest.raises(PolicyError) as caught:
         inspect([Path("/dev/zero")])
     assert str(caught.value) == "/dev/zero is not a zip file: it is a device"
+
+
+def test_a_zip_of_somebody_else_is_read_to_the_last_byte(tmp_path: Path) -> None:
+    """What a zip's directory says of it is not believed: each case changes a few bytes of a sound zip."""
+    path = tmp_path / "layer.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("python/a.py", b"x = 1\n" * 1000)
+    sound = path.read_bytes()
+    inspect([path])
+    directory = sound.rindex(b"PK\x01\x02")
+    for at, value, why in (
+        (directory + 24, b"\x64\x00\x00\x00", "cannot be read: Bad CRC-32 for file 'python/a.py'"),
+        (directory + 10, b"\x63\x00", "is neither stored nor deflated, and Lambda reads nothing else"),
+        (directory + 8, b"\x01\x00", "is encrypted"),
+        (directory + 42, b"\x05\x00\x00\x00", "cannot be read: Bad magic number for file header"),
+        (30 + len("python/a.py"), b"\xff\xff", "cannot be read: Error -3 while decompressing data"),
+    ):
+        path.write_bytes(sound[:at] + value + sound[at + len(value) :])
+        with pytest.raises(PolicyError) as caught:
+            inspect([path])
+        assert caught.value.message.startswith(f"{path} cannot be unpacked: 'python/a.py' {why}")
+        assert str(caught.value.code) == "archive-damaged"
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["python/../../evil.py"], "'python/../../evil.py' lies outside of the folder that it is unpacked into"),
+        (["/etc/evil.py"], "'/etc/evil.py' lies outside of the folder that it is unpacked into"),
+        (["python/a.py", "python/b.py"], "'python/a.py' is in it 2 times"),
+    ],
+)
+def test_names_that_cannot_be_unpacked(tmp_path: Path, names: list[str], why: str) -> None:
+    path = tmp_path / "layer.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for name in names:
+            made.writestr(name, b"x")
+    path.write_bytes(path.read_bytes().replace(b"python/b.py", b"python/a.py"))
+    with pytest.raises(PolicyError) as caught:
+        inspect([path])
+    assert str(caught.value) == f"{path} cannot be unpacked: {why}\n  hint: zip it again"
