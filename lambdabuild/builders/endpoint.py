@@ -12,10 +12,13 @@ from docker.context.config import get_current_context_name
 from docker.errors import TLSParameterError
 
 from lambdabuild.errors import ChoiceError, Code, MachineError
+from lambdabuild.model.credentials import redacted
 
 _CODE: Code = "engine-unavailable"
 _DEFAULT = "default"
 _TLS = "check DOCKER_CERT_PATH (else ~/.docker), DOCKER_TLS_VERIFY and the engine's certificates"
+_SETTINGS = "Docker's config.json has a value of another type than Docker reads there ({})"
+_MEND = "docker version names the file and the key"
 WITHOUT = ", or build without it: --builder host"
 """The end of a hint about an engine that a build can do without."""
 WAYS_OUT = f"start Docker, set DOCKER_HOST{WITHOUT}"
@@ -30,6 +33,8 @@ _CAUSES: tuple[tuple[str | type[BaseException], str, str | None], ...] = (
     (FileNotFoundError, "there is no such socket", None),
     (ConnectionRefusedError, "connection refused", None),
     (TimeoutError, "it does not answer in time", None),
+    (AttributeError, _SETTINGS, _MEND),
+    (TypeError, _SETTINGS, _MEND),
 )
 """What an error says or is, what went wrong, and what to do where that is special."""
 
@@ -74,7 +79,10 @@ def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
 def no_answer(endpoint: Endpoint, error: BaseException) -> MachineError:
     """Why no engine answers, in a line."""
     cause, hint = _cause(error)
-    problem = MachineError(f"no Docker Engine answers at {endpoint}: {cause}", hint=hint or WAYS_OUT, code=_CODE)
+    text = f"no Docker Engine answers at {endpoint}: {cause}"
+    if not endpoint.host.startswith("ssh://"):  # its user is no secret
+        text = redacted(text)
+    problem = MachineError(text, hint=hint or WAYS_OUT, code=_CODE)
     problem.__cause__ = error
     return problem
 

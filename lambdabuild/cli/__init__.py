@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -76,6 +77,8 @@ def cli(verbose: bool) -> None:
 def main() -> NoReturn:
     """Run the command line and exit with the status of ``errors``."""
     open_streams()
+    if not sys.warnoptions:  # here, since a filter that a library sets can be lost to a thread that sets one, too
+        warnings.simplefilter("ignore")
     signal.signal(signal.SIGTERM, _terminate)
     gc.set_threshold(_OBJECTS, 50, 50)
     status = _run()

@@ -90,6 +90,19 @@ def test_certificates_that_are_not_there(closed: str, tmp_path: Path) -> None:
     )
 
 
+def test_a_password_in_the_address_is_not_told() -> None:
+    assert "canary" not in " ".join(why_not(DOCKER_HOST="tcp://me:canary@127.0.0.1:1"))
+
+
+def test_settings_of_other_types(tmp_path: Path, deaf: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"auths": 3}))
+    assert why_not(DOCKER_CONFIG=str(tmp_path), DOCKER_HOST=f"tcp://{deaf}") == (
+        f"no Docker Engine answers at tcp://{deaf} (DOCKER_HOST): Docker's config.json has a value of another type than"
+        " Docker reads there ('int' object has no attribute 'items')",
+        "docker version names the file and the key",
+    )
+
+
 def test_something_else_answers(deaf: str) -> None:
     message, hint = why_not(DOCKER_HOST=f"tcp://{deaf}")
     assert message.startswith(f"no Docker Engine answers at tcp://{deaf} (DOCKER_HOST): ")

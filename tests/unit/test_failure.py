@@ -308,3 +308,14 @@ def test_folders_that_may_not_be_entered(monkeypatch: pytest.MonkeyPatch) -> Non
         told = run_unprivileged(IMPORTS, CALL.format(calls=calls))
         (folder / "shut").chmod(0o755)
     assert told.splitlines() == ["2", "2", "2", "3", "2", "3"]
+
+
+def test_what_libraries_warn_of_is_not_the_users_to_read() -> None:
+    program = (
+        "import sys, warnings\n"
+        "from lambdabuild.cli import main\n"
+        "try: main()\n"
+        "finally: warnings.warn('SOCKS support is missing', UserWarning)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
