@@ -101,6 +101,11 @@ def _other_targets(config: ProjectConfig, layer: LayerConfig, own: Target, targe
             f'{owner}.compatible-runtimes: cannot stand beside layout = "site-packages", which one runtime alone reads',
             hint=f'{owner}.layout = "python"',
         )
+    if others and config.transforms.bytecode == "compile":
+        raise UsageError(
+            f'{owner}.compatible-runtimes: cannot stand beside bytecode = "compile", which one runtime alone reads',
+            hint='leave out bytecode = "compile", or make a layer for each runtime',
+        )
     return others
 
 

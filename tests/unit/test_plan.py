@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from lambdabuild.model.needs import NOTHING, Found, Locked, LockFile, Needs, Req
 from lambdabuild.model.plan import ExternalPlan, Plan
 from lambdabuild.model.planning import plan_fat, plan_layers, plan_slim
 from lambdabuild.model.runtimes import Targets
+from lambdabuild.model.treatment import Transforms
 from tests.samples import RUNTIMES, function_plan, layer_plan, sources, target
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:layer:shared:7"
@@ -372,4 +374,26 @@ def test_names_that_are_not_configured() -> None:
     assert str(caught.value) == (
         'no function "workers" is configured; did you mean "worker"?\n'
         "  hint: see [tool.lambdabuild.functions] in pyproject.toml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem", "hint"),
+    [
+        ({"layout": "site-packages"}, 'layout = "site-packages"', 'layers.both.layout = "python"'),
+        (
+            {"transforms": Transforms(bytecode="compile")},
+            'bytecode = "compile"',
+            'leave out bytecode = "compile", or make a layer for each runtime',
+        ),
+    ],
+)
+def test_what_one_runtime_alone_reads_is_in_no_layer_for_several(
+    changes: dict[str, Any], problem: str, hint: str
+) -> None:
+    both = LayerConfig(name="both", requirements=("idna",), compatible_runtimes=("3.12", "3.13"))
+    with pytest.raises(UsageError) as caught:
+        plan_layers(replace(configured(layers=(both,)), **changes), TARGETS, (), Found())
+    assert str(caught.value) == (
+        f"layers.both.compatible-runtimes: cannot stand beside {problem}, which one runtime alone reads\n  hint: {hint}"
     )
