@@ -281,6 +281,8 @@ def _untold_hint(folder: Path) -> str | None:
 def _read_bytes(path: Path) -> bytes:
     note(path)
     try:
+        if path.is_fifo() or path.is_char_device():  # the one would be waited for, the other may have no end
+            raise UsageError(f"{path}: cannot be read: it is a {'pipe' if path.is_fifo() else 'device'}")
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None

@@ -618,3 +618,16 @@ def test_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMBDABUILD_TEST", "after")
     assert copy["LAMBDABUILD_TEST"] == "before"
     assert copy is not os.environ
+
+
+def test_a_pipe_is_not_waited_for_and_a_device_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / ".python-version"
+    os.mkfifo(path)
+    with pytest.raises(UsageError) as caught:
+        read_python_version_file(tmp_path)
+    assert str(caught.value) == f"{path}: cannot be read: it is a pipe"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(UsageError) as caught:
+        read_python_version_file(tmp_path)
+    assert str(caught.value) == f"{path}: cannot be read: it is a device"
