@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import functools
 import importlib.resources
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,11 +115,7 @@ def has_dependencies(folder: Path) -> bool:
 
 def find_lock(project: Path) -> Path | None:
     """The uv.lock of a project: its own or, of a member, its workspace's."""
-    for folder in (project, *project.parents):
-        note(folder / LOCK)
-        if (folder / LOCK).is_file():
-            return folder / LOCK
-    return None
+    return next((folder / LOCK for folder in (project, *project.parents) if holds(folder, LOCK)), None)
 
 
 def read_direct(project: Path, locked: Locked) -> tuple[str, ...]:
@@ -142,13 +140,9 @@ def _find_member(project: Path, name: str) -> Path | None:
 
 def find_untold_dependencies(project: Path) -> Untold | None:
     """What tells a project's dependencies to another tool, where nothing tells them to uv."""
-    note(project / PYPROJECT)
-    document = read_toml(project / PYPROJECT) if (project / PYPROJECT).is_file() else {}
-    files = {}
-    for name in FILES:
-        note(project / name)
-        if (project / name).is_file():
-            files[name] = _read_bytes(project / name).decode(errors="replace")
+    document = read_toml(project / PYPROJECT) if holds(project, PYPROJECT) else {}
+    found = [name for name in FILES if holds(project, name)]
+    files = {name: _read_bytes(project / name).decode(errors="replace") for name in found}
     return find_untold(document, files, project=str(project))
 
 
@@ -281,20 +275,32 @@ def _untold_hint(folder: Path) -> str | None:
 def _read_bytes(path: Path) -> bytes:
     note(path)
     try:
-        if path.is_fifo() or path.is_char_device():  # the one would be waited for, the other may have no end
-            raise UsageError(f"{path}: cannot be read: it is a {'pipe' if path.is_fifo() else 'device'}")
+        _refuse_special(path, path.stat())
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def holds(directory: Path, name: str) -> bool:
-    """Whether there is a file of this name in a directory."""
-    note(directory / name)
+    """Whether there is a file of this name in a directory.
+
+    Raises UsageError for a pipe or a device: one would be waited for, here or by uv, the other may have no end.
+    """
+    path = directory / name
+    note(path)
     try:
-        return (directory / name).is_file()
-    except OSError:
-        return False  # a directory that may not be looked into
+        status = path.stat()
+    except (OSError, ValueError):
+        return False  # not there, in a directory that may not be looked into, or no name that a file can have
+    _refuse_special(path, status)
+    return stat.S_ISREG(status.st_mode)
+
+
+def _refuse_special(path: Path, status: os.stat_result) -> None:
+    mode = status.st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or os.path.samestat(status, Path(os.devnull).stat())):
+        kind = "pipe" if stat.S_ISFIFO(mode) else "socket" if stat.S_ISSOCK(mode) else "device"
+        raise UsageError(f"{path}: cannot be read: it is a {kind}")
 
 
 def _is_project(directory: Path) -> bool:

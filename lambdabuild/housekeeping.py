@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ _NEW = ".new-"
 """What the names of files that are being written begin with."""
 _ABANDONED = 3600
 """Seconds after which nobody writes to such a file any more: its writer was killed."""
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +68,9 @@ def prune_if_free(cache: Cache, bound: int) -> Usage:
 
 def clear(cache: Cache, *, waiting: Callable[[], None]) -> Usage:
     """Remove everything but the folder and its tag; waits for builds that read from the cache."""
-    failed: list[OSError] = []
     with _alone(cache, waiting):
         files = list(_files(cache))
-        for folder in (*_layouts(cache), cache.logs):
-            try:
-                shutil.rmtree(folder)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                failed.append(error)
-                shutil.rmtree(folder, ignore_errors=True)
+        failed = [error for folder in (*_layouts(cache), cache.logs) if (error := _remove(folder)) is not None]
     _check(failed)
     return _usage(files)
 
@@ -111,6 +105,19 @@ def _cannot(error: OSError) -> MachineError:
         f"{error.filename} in the cache cannot be written or removed: {error.strerror}",
         hint="mend its permissions, or set LAMBDABUILD_CACHE_DIR to another folder",
     )
+
+
+def _remove(folder: Path) -> OSError | None:
+    """Remove a folder and tell why that cannot be. A build that has just ended may still keep what it knows there, and
+    remove what it had for a moment: that is no reason."""
+    for _ in range(_TRIES):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                return error
+    return None
 
 
 def _is_refuse(path: Path) -> bool:

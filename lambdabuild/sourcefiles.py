@@ -132,11 +132,12 @@ def each_file(ground: Ground, *, output: Path, ignored: list[Ignored]) -> Iterat
 
 
 def each_module(folder: Path) -> Iterator[Path]:
-    """The Python files below a folder, links not followed, for a look at what there is."""
+    """The Python files below a folder, no links to folders followed, for a look at what there is."""
     rules = source_rules()
     for name, folders, files in os.walk(folder):
         folders[:] = sorted(below for below in folders if rules.judge(rules.top(), below, folder=True).taken)
-        yield from (Path(name, file) for file in files if file.endswith(".py"))
+        modules = (Path(name, file) for file in files if file.endswith(".py"))
+        yield from (module for module in modules if module.is_file())  # a pipe would be waited for
 
 
 def check_link(path: Path, above: tuple[Path, ...], *, inside: Path) -> Path:

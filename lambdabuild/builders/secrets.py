@@ -27,14 +27,14 @@ _FIELDS = {"login": "login", "user": "login", "account": "account", "password": 
 
 def read_settings(environ: Mapping[str, str], *, project: Path, home: Path) -> tuple[Mapping[str, Any], ...]:
     """uv's settings for a project, each a table as in uv.toml: the project's, its workspace's, then the user's."""
-    root = next((folder for folder in (project, *project.parents) if (folder / configfile.LOCK).is_file()), project)
+    lock = configfile.find_lock(project)
+    root = project if lock is None else lock.parent
     tables = []
     for folder in dict.fromkeys((project, root)):
-        pyproject = folder / configfile.PYPROJECT
-        if (folder / "uv.toml").is_file():
+        if configfile.holds(folder, "uv.toml"):
             tables.append(configfile.read_toml(folder / "uv.toml"))
-        if pyproject.is_file():
-            tables.append(configfile.read_toml(pyproject).get("tool", {}).get("uv", {}))
+        if configfile.holds(folder, configfile.PYPROJECT):
+            tables.append(configfile.read_toml(folder / configfile.PYPROJECT).get("tool", {}).get("uv", {}))
     if environ.get("UV_NO_CONFIG"):
         return tuple(tables)
     user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "uv" / "uv.toml"

@@ -23,6 +23,7 @@ _BUG = 5
 _INTERRUPTED = 130
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
+_NO_PATH = (errno.ELOOP, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,8 @@ def _known(error: BaseException, argv: Sequence[str]) -> BaseException:
     if isinstance(error, UnicodeEncodeError):
         text = str(error.object)
         return UsageError(f"{text!r} is not UTF-8", hint="rename it") if _is_escaped(text) else error
+    if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+        error = error.__context__  # a link that loops, as pathlib tells it before Python 3.13
     if not isinstance(error, OSError):
         return error
     reason = error.strerror or str(error) or type(error).__name__
@@ -107,7 +110,8 @@ def _known(error: BaseException, argv: Sequence[str]) -> BaseException:
     hint = None
     if error.errno in _FORBIDDEN and path is not None:
         hint = f"check who may use it: ls -ld {path}"
-    kind = UsageError if path is not None and _is_named(path, argv) else MachineError
+    meant = error.errno in _NO_PATH or (path is not None and _is_named(path, argv))
+    kind = UsageError if meant else MachineError
     return kind(message, hint=hint)
 
 

@@ -22,6 +22,8 @@ _LONGEST_HANDLER = 128
 _MODULE_PART = re.compile(r"[^\s\\:./\x00-\x1f\x7f\ud800-\udfff]+")
 """What may stand between the dots and slashes of a handler."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONGEST_NAME = 255
+"""Bytes, on the usual file systems."""
 
 
 def find_name_problem(name: str) -> str | None:
@@ -88,7 +90,7 @@ def find_output_problem(value: str) -> str | None:
         return "is empty; expected a directory"
     if value.endswith(".zip"):
         return f"{quote(value)} is the name of a file; expected a directory (--output names the file of one archive)"
-    return "has a control character in it" if _CONTROL.search(value) else None
+    return "has a control character in it" if _CONTROL.search(value) else _find_long_problem(value)
 
 
 _IMAGE = re.compile(
@@ -148,7 +150,14 @@ def find_path_problem(path: str) -> str | None:
         return f"{quote(path)} is absolute; expected a path inside the project"
     if ".." in path.split("/"):
         return f"{quote(path)} leaves the project; expected a path inside it"
-    return None
+    return _find_long_problem(path)
+
+
+def _find_long_problem(path: str) -> str | None:
+    longest = max(len(name.encode(errors="surrogatepass")) for name in path.split("/"))
+    if longest <= _LONGEST_NAME:
+        return None
+    return f"has a name of {longest} bytes in it; a file's has at most {_LONGEST_NAME}"
 
 
 def find_inner_path_problem(path: str) -> str | None:

@@ -69,7 +69,11 @@ class Stage:
                 os.fsync(out.fileno())
             found = file_sha256(path)
         except OSError as error:
-            raise MachineError(f"{self.output / file} cannot be written: {error.strerror}") from error
+            message = f"{self.output / file} cannot be written: {error.strerror}"
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise MachineError(message) from error
+            hint = "free some disk space, or choose another folder with --output"
+            raise MachineError(message, hint=hint, code="disk-full") from error
         if found != claimed:
             raise MachineError(f"{self.output / file} did not read back as it was written", hint="check the disk")
         return Written(sha256=claimed, size=path.stat().st_size)

@@ -211,10 +211,9 @@ class Resolver:
 
     def _existing(self, file: str, what: str) -> Path:
         path = self.project / file
-        if not path.is_file():
-            raise UsageError(
-                f'{what} = "{file}": {path} does not exist', hint="paths are relative to the project's folder"
-            )
+        if not configfile.holds(path.parent, path.name):
+            problem = "is a folder" if path.is_dir() else "does not exist"
+            raise UsageError(f'{what} = "{file}": {path} {problem}', hint="paths are relative to the project's folder")
         return path
 
     def _refuse_untold(self, project: Path) -> None:
@@ -302,6 +301,6 @@ def _closure(path: Path, above: tuple[Path, ...] = (), *, constrains: bool = Fal
         where = f"{path}:{reference.line}: {reference.path}"
         if other in (*above, path.resolve()):
             raise UsageError(f"{where}: the requirements files name each other in a circle")
-        if not other.is_file():
-            raise UsageError(f"{where}: {other} does not exist")
+        if not configfile.holds(other.parent, other.name):
+            raise UsageError(f"{where}: {other} {'is a folder' if other.is_dir() else 'does not exist'}")
         yield from _closure(other, (*above, path.resolve()), constrains=constrains or reference.constrains)

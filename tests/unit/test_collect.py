@@ -238,6 +238,11 @@ def test_a_hint_names_no_handler_that_is_not_there(project: Path) -> None:
     assert hint(project, sources()) == PLAIN
 
 
+def test_a_hint_waits_for_no_pipe(project: Path) -> None:
+    os.mkfifo(project / "apps.py")
+    assert hint(project, sources(handler="apps.handler")) == PLAIN
+
+
 def test_a_module_that_is_elsewhere_in_the_project(project: Path) -> None:
     write(
         project, {"services/a/app.py": HANDLER, "lib/shop/api/__init__.py": HANDLER, "node_modules/x/app.py": HANDLER}

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from lambdabuild.configfile import (
     check_project,
+    find_lock,
     find_project,
     find_untold_dependencies,
     has_dependencies,
+    holds,
     is_in_project,
     parse_toml,
     read_config,
@@ -249,14 +251,14 @@ def test_a_directory_that_may_not_be_looked_into_holds_no_project(
 ) -> None:
     write(tmp_path / "pyproject.toml", "")
     locked = write(tmp_path / "locked/pyproject.toml", "")
-    is_file = Path.is_file
+    stat = Path.stat
 
-    def is_file_as_a_user(path: Path) -> bool:  # root, who may run the tests, looks into every directory
+    def stat_as_a_user(path: Path) -> os.stat_result:  # root, who may run the tests, looks into every directory
         if path == locked:
             raise PermissionError(13, "Permission denied")
-        return is_file(path)
+        return stat(path)
 
-    monkeypatch.setattr(Path, "is_file", is_file_as_a_user)
+    monkeypatch.setattr(Path, "stat", stat_as_a_user)
     assert find_project(locked.parent) == tmp_path
 
 
@@ -631,3 +633,23 @@ def test_a_pipe_is_not_waited_for_and_a_device_is_not_read(tmp_path: Path) -> No
     with pytest.raises(UsageError) as caught:
         read_python_version_file(tmp_path)
     assert str(caught.value) == f"{path}: cannot be read: it is a device"
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "lambdabuild.toml", "uv.lock", "requirements.txt", "poetry.lock"])
+def test_a_pipe_in_the_place_of_a_file_is_told_where_it_is_looked_for(tmp_path: Path, name: str) -> None:
+    """uv would wait for uv.lock, and nobody would learn why the others are passed over."""
+    path = tmp_path / name
+    os.mkfifo(path)
+    look = {"uv.lock": find_lock, "poetry.lock": find_untold_dependencies}.get(name, find_project)
+    with pytest.raises(UsageError) as caught:
+        look(tmp_path)
+    assert str(caught.value) == f"{path}: cannot be read: it is a pipe"
+
+
+def test_the_null_device_hides_a_file(tmp_path: Path) -> None:
+    """As it does where a container has it mounted over one."""
+    for name in ("uv.lock", "lambdabuild.toml", ".python-version"):
+        (tmp_path / name).symlink_to(os.devnull)
+    assert not holds(tmp_path, "lambdabuild.toml")
+    assert find_lock(tmp_path) is None
+    assert read_python_version_file(tmp_path) is None

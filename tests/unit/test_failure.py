@@ -107,6 +107,13 @@ def run(
             4,
             "error: /x/y: No such file",
         ),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "/x/y"),
+            [],
+            "usage",
+            2,
+            "error: /x/y: File name too long",
+        ),
         (OSError("the line is dead"), [], "environment", 4, "error: the line is dead"),
         (TimeoutError(), [], "environment", 4, "error: TimeoutError"),
         (
@@ -319,3 +326,14 @@ def test_what_libraries_warn_of_is_not_the_users_to_read() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_links_that_loop(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.lambdabuild]\nlayers.deps.requirements = "a.txt"\n')
+    (tmp_path / "a.txt").write_text("-r b.txt\n")
+    (tmp_path / "b.txt").symlink_to("b.txt")
+    (tmp_path / "out").symlink_to("out")
+    looped = "Too many levels of symbolic links"
+    for argv, path in (([], tmp_path / "b.txt"), (["--output", "out"], tmp_path / "out")):
+        status, _, said = run([*COMMAND, "layer", "--builder", "host", *argv], tmp_path)
+        assert (status, said.splitlines()[-1]) == (2, f"error: {path}: {looped}")

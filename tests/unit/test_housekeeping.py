@@ -29,6 +29,18 @@ with Cache(Path(sys.argv[1])).in_use():
 """
 
 
+WRITER = """
+import sys
+from pathlib import Path
+from lambdabuild.cache import Cache
+cache, number = Cache(Path(sys.argv[1])), 0
+print("writes", flush=True)
+while True:
+    cache.store_text("seen", str(number), "text")
+    number += 1
+"""
+
+
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
     """Three segments, of which OLD was not used for longest."""
@@ -199,6 +211,20 @@ with cache.in_use(waiting=lambda: print("waits", flush=True)), cache.scratch():
     demo = Segment(name="demo", version="1.0", requires=(), members=(pack("a", 0o644, b"a"),))
     print(cache.store("dd" * 32, demo).name)
 """
+
+
+def test_clear_beside_a_build_that_has_ended_but_for_what_it_keeps(cache: Cache) -> None:
+    """Which is kept after the artifacts are there, when the build uses nothing of the cache any more."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, cache.root], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writes\n"
+        try:
+            for _ in range(20):
+                cache.store(OLD, segment("demo", "1.0", member("demo.py", os.urandom(1000))))
+                assert clear(cache, waiting=nothing_waits).segments >= 1
+                assert cache.find(OLD) is None
+        finally:
+            writer.kill()
 
 
 def test_a_build_that_waits_for_clear_goes_on_in_an_empty_cache(cache: Cache) -> None:

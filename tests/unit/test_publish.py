@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -302,6 +303,20 @@ def test_a_disk_that_is_full(output: Path) -> None:
     assert done.stdout == f"{output / 'a.zip'} cannot be written: File too large\n"
     assert listing(output) == ["a.zip", "manifest.json"]
     assert text_in(output / "a.zip") == "OLD"
+
+
+def test_a_disk_that_is_full_once_all_was_written(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(MachineError) as caught, stage_of(output) as stage:
+        monkeypatch.setattr(os, "fsync", fsync)
+        made(stage, "a.zip", "1")
+    assert caught.value.code == "disk-full"
+    assert str(caught.value) == (
+        f"{output / 'a.zip'} cannot be written: No space left on device\n"
+        "  hint: free some disk space, or choose another folder with --output"
+    )
 
 
 def test_a_stage_writes_a_file_once(output: Path) -> None:

@@ -468,6 +468,23 @@ def test_files_that_are_missing(project: Path, environ: dict[str, str]) -> None:
         )
 
 
+def test_files_that_are_none(project: Path, environ: dict[str, str]) -> None:
+    (project / "a.txt").write_text("one\n-c pipe.txt\n")
+    (project / "b.txt").write_text("-r folder.txt\n")
+    (project / "folder.txt").mkdir()
+    os.mkfifo(project / "pipe.txt")
+    for file, problem in {
+        "a.txt": f"{project}/pipe.txt: cannot be read: it is a pipe",
+        "b.txt": f"{project}/b.txt:1: folder.txt: {project}/folder.txt is a folder",
+        "pipe.txt": f"{project}/pipe.txt: cannot be read: it is a pipe",
+        "folder.txt": f'functions.api.requirements = "folder.txt": {project}/folder.txt is a folder\n'
+        "  hint: paths are relative to the project's folder",
+    }.items():
+        with pytest.raises(UsageError) as caught:
+            resolve(resolver(project, environ), Required(file=file), target())
+        assert str(caught.value) == problem
+
+
 def test_a_pylock_and_its_local_wheel(project: Path, environ: dict[str, str]) -> None:
     local = wheel("local")
     (project / "locks" / "wheels").mkdir(parents=True)
