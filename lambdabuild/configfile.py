@@ -179,7 +179,14 @@ def read_text(path: Path) -> str:
 
 def read_requirements(path: Path) -> str:
     """A requirements file: UTF-8, or what its byte order mark says, as Windows PowerShell writes."""
-    data = _read_bytes(path)
+    text = _decode_requirements(path, _read_bytes(path))
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UsageError(f"{path}:{line}: holds a NUL byte", hint="save it as UTF-8")
+    return text
+
+
+def _decode_requirements(path: Path, data: bytes) -> str:
     for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if data.startswith(mark):
             try:

@@ -472,10 +472,14 @@ def test_files_that_are_none(project: Path, environ: dict[str, str]) -> None:
     (project / "a.txt").write_text("one\n-c pipe.txt\n")
     (project / "b.txt").write_text("-r folder.txt\n")
     (project / "folder.txt").mkdir()
+    (project / "c.txt").write_bytes(b"one\n-r d\0.txt\n")
+    (project / "d.txt").write_bytes(b"\xff\xfe\0\0a\0\0\0")
     os.mkfifo(project / "pipe.txt")
     for file, problem in {
         "a.txt": f"{project}/pipe.txt: cannot be read: it is a pipe",
         "b.txt": f"{project}/b.txt:1: folder.txt: {project}/folder.txt is a folder",
+        "c.txt": f"{project}/c.txt:2: holds a NUL byte\n  hint: save it as UTF-8",
+        "d.txt": f"{project}/d.txt:1: holds a NUL byte\n  hint: save it as UTF-8",
         "pipe.txt": f"{project}/pipe.txt: cannot be read: it is a pipe",
         "folder.txt": f'functions.api.requirements = "folder.txt": {project}/folder.txt is a folder\n'
         "  hint: paths are relative to the project's folder",
