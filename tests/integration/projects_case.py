@@ -6,7 +6,7 @@ Keys of project.toml, all but ``about`` optional:
 * ``project``: the folder that is given to ``--project``, where that is not the whole.
 * ``prepare``: commands to run in the copy before it is locked; ``{copy}`` is its folder.
 * ``files``: files to write into the copy, those that the repository's own git would ignore.
-* ``warnings``, ``fat-warnings``: all that a slim, and a fat, build warns of.
+* ``warnings``, ``fat-warnings``: all that a slim, and a fat, build warns of or notes.
 * ``left-out``: by archive, the modules that a build reports as not reached.
 * ``archives``: by file name, and for slim builds all of them: ``runtime``, ``layers``, ``distributions`` as the
   manifest tells them; ``files``, all of the archive; ``code``, all that no distribution brought.

@@ -220,6 +220,9 @@ def test_an_exception_as_json(project: Project) -> None:
     document = json.loads(project.invoke({"do": "fail"}, "--json", "--count", 3, code=1).stdout)
     assert (document["response"], document["warm"]) == (None, None)
     assert document["error"] == {
+        "code": "function-failed",
+        "exit_code": 1,
+        "hint": None,
         "type": "LookupError",
         "message": "no such order",
         "trace": [

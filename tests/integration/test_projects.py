@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -113,6 +114,10 @@ def test_the_project_is_as_it_was(built: Built) -> None:
     assert built.changed == []
 
 
+METADATA = re.compile(r"\.dist-info/(METADATA|entry_points\.txt|top_level\.txt)$")
+"""What stays of every distribution's metadata."""
+
+
 @pytest.mark.parametrize("fat", [False, True], ids=["slim", "fat"])
 def test_the_archives_hold_what_they_should(fat: bool, built: Built) -> None:
     artifacts, expected = built.build.artifacts(fat=fat), built.case.archives(fat=fat)
@@ -122,13 +127,16 @@ def test_the_archives_hold_what_they_should(fat: bool, built: Built) -> None:
         artifact, names = artifacts[file], built.build.names(file)
         distributions = [f"{share['name']} {share['version']}" for share in artifact["distributions"]]
         found = {
-            "files": names,
+            "files": [name for name in names if not METADATA.search(name)],
             "code": [name for name in names if name in wanted.get("code", ())],
             "distributions": distributions,
             "layers": artifact["layers"],
             "runtime": artifact["runtime"],
         }
         assert {key: found[key] for key in wanted} == wanted, file
+        described = [name for name in names if name.endswith(".dist-info/METADATA")]
+        assert len(described) == len(distributions)
+        assert {name.replace("METADATA", "top_level.txt") for name in described} <= set(names)
         if "code" in wanted:
             assert len(names) == len(wanted["code"]) + sum(share["files"] for share in artifact["distributions"])
 

@@ -388,7 +388,7 @@ def importing(client: docker.DockerClient, pid: int) -> int:
 def processes(container: Container) -> list[list[str]]:
     """None of a container that is yet to start, or has ended."""
     try:
-        return (container.top(ps_args="-eo pid,args") or {})["Processes"]
+        return (container.top(ps_args="-eo pid,args") or {}).get("Processes") or []
     except docker.errors.APIError:
         return []
 
