@@ -9,9 +9,16 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.requirements import Pin
+
 _REFERENCE = re.compile(r"(?:-r|--requirement|(-c|--constraint))(?:\s*=\s*|\s+)?(\S.*)")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _NO_BINARY = re.compile(r"--no-binary(?:\s*=\s*|\s+)(\S+)")
+_HASH = re.compile(r"--hash[= ](\w+):([0-9a-fA-F]+)")
 _EDITABLE = ("-e ", "-e=", "--editable ", "--editable=")
 
 
@@ -38,10 +45,48 @@ class Meaning:
     """Sorted."""
 
     @property
+    def hashes(self) -> dict[str, frozenset[str]]:
+        """The sha256 (hex) of the files that may be taken, by name of those that have hashes."""
+        found: dict[str, frozenset[str]] = {}
+        for line in (*self.requirements, *self.constraints):
+            told = _HASH.findall(line)
+            name = _name(line.partition(" --hash")[0]) if told else None
+            if name is not None:
+                of_line = {value.lower() for algorithm, value in told if algorithm.lower() == "sha256"}
+                found[name] = found.get(name, frozenset()) | of_line
+        return found
+
+    @property
     def built_from_source(self) -> frozenset[str]:
         """The names that ``--no-binary`` gives; ``:all:`` is one."""
         found = (match[1] for option in self.options if (match := _NO_BINARY.fullmatch(option)))
         return frozenset(name for names in found for name in names.split(","))
+
+
+def check_hashes(pins: Iterable[Pin], meaning: Meaning, *, what: str) -> None:
+    """Raise PolicyError where a file is taken whose hash the requirements do not name though they name others, or,
+    with ``--require-hashes``, none; ``what`` names the requirements.
+
+    https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode
+    """
+    hashes, required = meaning.hashes, "--require-hashes" in meaning.options
+    for pin in pins:
+        if pin.name in hashes and pin.sha256 not in hashes[pin.name]:
+            named = (
+                "".join(f"\n  expected sha256 {one}" for one in sorted(hashes[pin.name])) or "\n  no sha256 is named"
+            )
+            raise PolicyError(
+                f"{pin}: {pin.filename} has another hash than {what} names{named}\n"
+                f"  found    sha256 {pin.sha256 or 'none'}",
+                hint="the file is not the one that was meant: do not use it before you know why",
+                code="hash-mismatch",
+            )
+        if required and pin.name not in hashes:
+            raise PolicyError(
+                f"{pin}: {what} says --require-hashes and names no hash for it",
+                hint=f"name the hashes of all that is required: uv pip compile --generate-hashes … -o {what}",
+                code="hash-mismatch",
+            )
 
 
 def references(text: str) -> Iterator[Reference]:
@@ -81,3 +126,11 @@ def _logical_lines(text: str) -> Iterator[str]:
         stripped = " ".join(_COMMENT.sub("", line).split())
         if stripped:
             yield stripped
+
+
+def _name(requirement: str) -> str | None:
+    """The normalized name in a requirement; None for a path or an address without one."""
+    try:
+        return canonicalize_name(Requirement(requirement).name)
+    except InvalidRequirement:
+        return None

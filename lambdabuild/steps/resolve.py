@@ -19,7 +19,7 @@ from lambdabuild.model.credentials import Grant, grants_in, signed, without_user
 from lambdabuild.model.forwarding import deciding_without_credentials
 from lambdabuild.model.needs import NOTHING, Locked, LockFile, Needs, Required, Script
 from lambdabuild.model.othertools import LOCKS, migration
-from lambdabuild.model.requirement_files import meaning_of, references, requirement_lines
+from lambdabuild.model.requirement_files import Meaning, check_hashes, meaning_of, references, requirement_lines
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.requirementlock import Question, lock_requirements
@@ -88,6 +88,8 @@ class Resolver:
                 raise BuildError(f"{origin}: {error.message}", hint=error.hint) from error
             newest = {name: version for name in error.names if (version := self._find_newest(name, target))}
             raise NoUsableWheel(error.refused, newest=newest, narrowing=_narrowing(needs)) from None
+        if isinstance(needs, Required):
+            check_hashes(pins, self._meaning(needs, owner), what=needs.file or f"{owner}.requirements")
         grants = self._grants(needs)
         pins = tuple(self._located(_signed(pin, grants), base) for pin in pins)
         return Resolution(pins=pins, direct=tuple(self._direct(needs)))
@@ -112,11 +114,7 @@ class Resolver:
             meant = json.dumps({**block, "dependencies": lines}, sort_keys=True, default=str)
             question = Question(file=needs.file, stdin=None, target=target, what=needs.file, refresh=self.upgrade)
             return self._compiled(question, [meant]), self.project
-        if needs.file is not None:
-            files = _closure(self._existing(needs.file, f"{owner}.requirements"))
-            meaning = meaning_of((configfile.read_requirements(path), constrains) for path, constrains in files)
-        else:
-            meaning = meaning_of([("\n".join(needs.lines), False)])
+        meaning = self._meaning(needs, owner)
         question = Question(
             file=needs.file or "-",
             stdin=None if needs.file is not None else "\n".join(needs.lines),
@@ -128,6 +126,12 @@ class Resolver:
         )
         inputs = [*meaning.options, "", *meaning.requirements, "", *meaning.constraints]
         return self._compiled(question, inputs), self.project
+
+    def _meaning(self, needs: Required, owner: str) -> Meaning:
+        if needs.file is None:
+            return meaning_of([("\n".join(needs.lines), False)])
+        files = _closure(self._existing(needs.file, f"{owner}.requirements"))
+        return meaning_of((configfile.read_requirements(path), constrains) for path, constrains in files)
 
     def _exported(self, argv: tuple[str, ...], project: Path, *, script: Path | None = None) -> str:
         """What uv reads out of a lock, kept until the lock or what it is checked against changes."""

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from lambdabuild.model.requirement_files import Meaning, Reference, meaning_of, references, requirement_lines
+from lambdabuild.errors import PolicyError
+from lambdabuild.model.requirement_files import (
+    Meaning,
+    Reference,
+    check_hashes,
+    meaning_of,
+    references,
+    requirement_lines,
+)
+from lambdabuild.model.requirements import Pin
 
 
 @pytest.mark.parametrize(
@@ -132,3 +141,57 @@ def test_constraints_are_no_requirements() -> None:
 def test_what_is_built_from_source() -> None:
     text = "--no-binary a,b\n--no-binary=:all:\n--only-binary c\nsix\n"
     assert meaning(text).built_from_source == {"a", "b", ":all:"}
+
+
+HASH, OTHER = "a" * 64, "b" * 64
+
+
+def pinned(name: str = "alpha", sha256: str = HASH) -> Pin:
+    filename = f"{name}-1.0-py3-none-any.whl"
+    return Pin(name=name, version="1.0", kind="wheel", url=f"https://index.example/{filename}", sha256=sha256)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alpha==1.0",
+        f"alpha==1.0 --hash=sha256:{HASH}",
+        f"Alpha[fast] == 1.0 ; python_version > '3' \\\n  --hash=sha256:{OTHER} \\\n  --hash=sha256:{HASH.upper()}",
+        f"--require-hashes\nalpha==1.0 --hash sha256:{HASH}",
+        f"alpha==1.0 --hash=sha512:{HASH} --hash=sha256:{HASH}",
+        f"beta==1.0 --hash=sha256:{OTHER}\nalpha",
+    ],
+)
+def test_a_file_that_the_hashes_name(text: str) -> None:
+    check_hashes([pinned()], meaning_of([(text, False)]), what="req.txt")
+
+
+@pytest.mark.parametrize("constrains", [False, True])
+def test_a_file_that_the_hashes_do_not_name(constrains: bool) -> None:
+    meaning = meaning_of([(f"alpha==1.0 --hash=sha256:{OTHER}", constrains)])
+    with pytest.raises(PolicyError) as caught:
+        check_hashes([pinned()], meaning, what="req.txt")
+    assert str(caught.value) == (
+        "alpha 1.0: alpha-1.0-py3-none-any.whl has another hash than req.txt names\n"
+        f"  expected sha256 {OTHER}\n  found    sha256 {HASH}\n"
+        "  hint: the file is not the one that was meant: do not use it before you know why"
+    )
+
+
+def test_hashes_of_another_kind_alone() -> None:
+    with pytest.raises(PolicyError) as caught:
+        check_hashes([pinned()], meaning_of([(f"alpha --hash=sha512:{HASH}", False)]), what="req.txt")
+    assert caught.value.message == (
+        "alpha 1.0: alpha-1.0-py3-none-any.whl has another hash than req.txt names\n  no sha256 is named\n"
+        f"  found    sha256 {HASH}"
+    )
+
+
+def test_hashes_that_are_required() -> None:
+    meaning = meaning_of([(f"--require-hashes\nalpha --hash=sha256:{HASH}\nbeta", False)])
+    with pytest.raises(PolicyError) as caught:
+        check_hashes([pinned(), pinned("beta")], meaning, what="req.txt")
+    assert str(caught.value) == (
+        "beta 1.0: req.txt says --require-hashes and names no hash for it\n"
+        "  hint: name the hashes of all that is required: uv pip compile --generate-hashes … -o req.txt"
+    )
