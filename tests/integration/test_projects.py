@@ -224,7 +224,8 @@ def test_unpinned_requirements_are_resolved_once(lambdabuild: Callable, tmp_path
     assert [one["sha256"] for one in again["artifacts"]] == [one["sha256"] for one in first["artifacts"]]
     assert "'pip', 'compile'" in lambdabuild("-v", *command, "--upgrade", env=cache).stderr
     done = lambdabuild(*command, env=cache | offline, code=4)
-    assert "error: resolving requirements/aws.txt failed; uv says:\n" in done.stderr
+    (error,) = (event for event in map(json.loads, done.stderr.splitlines()) if event["event"] == "error")
+    assert error["message"].startswith("resolving requirements/aws.txt failed; uv says:\n")
 
 
 def test_equal_dependency_sets_meet_the_same_cache_entries(
@@ -269,7 +270,7 @@ REFUSED = [
         why="a runtime that requires-python excludes",
         tables=f'requires-python = ">=3.12"{FUNCTION}python = "3.11"',
         error='functions.api.python = "3.11": python 3.11 is excluded by requires-python = ">=3.12"\n'
-        "  hint: choose one of 3.12, 3.13, 3.14",
+        "  hint: choose one of 3.12, 3.13, 3.14, 3.15",
     ),
     Refused(
         why="a layer for another target",
@@ -315,7 +316,7 @@ REFUSED = [
     Refused(
         why="a project of Poetry",
         tables="",
-        files={"poetry.lock": "", "pyproject.toml": '[tool.poetry]\nname = "shop"\n'},
+        files={"poetry.lock": "", "pyproject.toml": f'[tool.poetry]\nname = "shop"\n{FUNCTION}'},
         error="the dependencies of {project} are in poetry.lock, which lambdabuild does not read: it reads uv.lock, "
         "pylock.toml and requirements files\n"
         "  hint: uvx migrate-to-uv   (in {project}: it takes poetry.lock over into pyproject.toml and uv.lock)",
