@@ -149,7 +149,7 @@ def each_plan(folder: Path, start: str, handler: str) -> Iterator[object]:
     found = find_needs(project, functions)
     for one in functions:
         try:
-            find_handler(project, sources(handler=one.handler, folder=one.folder, source=one.source))
+            find_handler(project, sources(handler=one.handler, folder=one.folder, source=one.source), target())
         except UsageError as error:
             assert error.exit_code == 2
     for plan in (plan_layers, plan_slim, plan_fat):
