@@ -84,7 +84,10 @@ def check_hashes(pins: Iterable[Pin], meaning: Meaning, *, what: str) -> None:
         if required and pin.name not in hashes:
             raise PolicyError(
                 f"{pin}: {what} says --require-hashes and names no hash for it",
-                hint=f"name the hashes of all that is required: uv pip compile --generate-hashes … -o {what}",
+                hint=f"write {pin.name}=={pin.version} --hash=sha256:{pin.sha256} if that file is meant, or leave out "
+                "--require-hashes"
+                if pin.kind in ("wheel", "sdist")
+                else "leave out --require-hashes: what is built from a folder or a repository has no hash",
                 code="hash-mismatch",
             )
 

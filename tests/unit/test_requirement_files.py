@@ -193,5 +193,5 @@ def test_hashes_that_are_required() -> None:
         check_hashes([pinned(), pinned("beta")], meaning, what="req.txt")
     assert str(caught.value) == (
         "beta 1.0: req.txt says --require-hashes and names no hash for it\n"
-        "  hint: name the hashes of all that is required: uv pip compile --generate-hashes … -o req.txt"
+        f"  hint: write beta==1.0 --hash=sha256:{HASH} if that file is meant, or leave out --require-hashes"
     )
