@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from lambdabuild.errors import PolicyError
@@ -13,6 +14,7 @@ from lambdabuild.model.events import Listener
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
+from lambdabuild.wheels.wheelfile import WheelFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,24 @@ class InstalledFile:
 
 ReadTree = Callable[[int], Iterator[InstalledFile]]
 """Gives the files of an installation once, told how many rooms there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelBuild:
+    """An order to build the wheel of what no index serves as one: a source distribution, a folder or a commit."""
+
+    pin: Pin
+    target: Target
+    sdist: Path | None = None
+    """The file of a source distribution, on this machine."""
+    network: bool = False
+    """Whether the build may reach the network: its configuration names the distribution."""
+    repair: bool = False
+    """Whether shared libraries that it links from the image are put beside its extensions."""
+
+
+Provide = Callable[[Sequence[str]], Sequence[WheelFile]]
+"""Gives the wheels of requirements (PEP 508) and of all that these require, for the target of a build."""
 
 Kind = Literal["compile", "strip"]
 

@@ -18,8 +18,8 @@ from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.segment import launcher_for_runtime
 from lambdabuild.model.target import Target
-from lambdabuild.wheels.index import WheelFile
 from lambdabuild.wheels.installed import LaidFile, parse_listing
+from lambdabuild.wheels.wheelfile import WheelFile
 
 _LENT = "/lambdabuild/wheels"
 _GROWTH = 6

@@ -13,26 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from lambdabuild.model.evidence import of_distribution
 from lambdabuild.model.facts import Facts, merge
 from lambdabuild.model.segment import Member, RecordRow, Segment, format_record
 from lambdabuild.wheels.launchers import Launcher, launcher_member
 from lambdabuild.wheels.reading import Inspect, InstalledMember, Opened, open_wheel
+from lambdabuild.wheels.wheelfile import WheelFile
 from lambdabuild.zipformat import pack
 
 _MOST_OPEN = 16
 """Wheels whose members are being read: enough that no core waits while the next is opened."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelFile:
-    """A wheel in a file, whatever that is called."""
-
-    path: Path
-    filename: str
-    """By which an index serves it: it tells name, version and tags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

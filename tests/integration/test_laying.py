@@ -15,8 +15,9 @@ from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event
 from lambdabuild.model.target import Target, find_runtime
 from lambdabuild.uv import find_binary, read_version
-from lambdabuild.wheels.index import WheelFile, index_wheel, installed
+from lambdabuild.wheels.index import index_wheel, installed
 from lambdabuild.wheels.installed import Expected, LaidFile, expected, find_differences
+from lambdabuild.wheels.wheelfile import WheelFile
 from tests.wheels import Wheel, wheel
 
 TOOL = wheel(

@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 
 from lambdabuild.errors import PolicyError
 from lambdabuild.inspection import inspect
-from lambdabuild.wheels.index import WheelFile, index_wheel, installed
+from lambdabuild.wheels.index import index_wheel, installed
+from lambdabuild.wheels.wheelfile import WheelFile
 from lambdabuild.zipformat import each_with_content
 from tests.rawzip import FILENAME, INFO, raw_zip, wheel_rows
 

@@ -12,7 +12,8 @@ import pytest
 
 from lambdabuild.errors import PolicyError
 from lambdabuild.model.facts import Facts
-from lambdabuild.wheels.index import WheelFile, WheelIndex, index_wheel
+from lambdabuild.wheels.index import WheelIndex, index_wheel
+from lambdabuild.wheels.wheelfile import WheelFile
 from tests.rawzip import FILENAME, INFO, Row, changed, raw_zip, wheel_rows
 
 A = "demo/__init__.py"

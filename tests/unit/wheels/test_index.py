@@ -19,8 +19,9 @@ from uv import find_uv_bin
 from lambdabuild.errors import PolicyError
 from lambdabuild.inspection import inspect
 from lambdabuild.model.segment import Slice, launcher_for_runtime
-from lambdabuild.wheels.index import WheelFile, WheelIndex, index_wheel, index_wheels, installed
+from lambdabuild.wheels.index import WheelIndex, index_wheel, index_wheels, installed
 from lambdabuild.wheels.indexfile import INDEX_FORMAT, DamagedIndexError, index_key, read_index, write_index
+from lambdabuild.wheels.wheelfile import WheelFile
 from lambdabuild.zipformat import COMPRESSOR, DEFLATED, STORED, each_with_content, write_zip
 from tests.rawzip import Row, raw_zip
 from tests.wheels import record_of

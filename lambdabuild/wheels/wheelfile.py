@@ -1,0 +1,15 @@
+"""A wheel at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFile:
+    """A wheel in a file, whatever that is called."""
+
+    path: Path
+    filename: str
+    """By which an index serves it: it tells name, version and tags."""
