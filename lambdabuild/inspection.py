@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lambdabuild.elf import read_binary
+from lambdabuild.model.elf import read_binary
 from lambdabuild.model.evidence import read_facts
 from lambdabuild.model.facts import Facts
 

@@ -55,7 +55,7 @@ class Binary:
 
     path: str
     machine: str
-    """As the kernel names it: ``x86_64``, ``aarch64``; what pyelftools calls it for others; ``DAMAGED``."""
+    """As the kernel names it: ``x86_64``, ``aarch64``; ``EM_…`` for others; ``DAMAGED``."""
     soname: str | None
     needed: tuple[str, ...]
     """DT_NEEDED."""

@@ -17,7 +17,7 @@ _TOKEN = re.compile(  # strings as runs of plain characters between others: many
 _OF_TYPE_CHECKERS = re.compile(
     rb"^([ \t]*)if[ \t]+(?:\w+\.)*TYPE_CHECKING[ \t]*:[^\n]*(?:\n(?:\1[ \t]+[^\n]*|[ \t]*)$)*", re.MULTILINE
 )
-_VISIBLE = re.compile(rb"[^\n]")
+_BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +39,17 @@ class PythonText:
 def read_python(source: bytes) -> PythonText:
     """Never fails; what is no Python is told apart somehow, and always in the same way."""
     source = _NEWLINES.sub(b"\n", source)
-    strings = []
+    strings: list[tuple[int, str]] = []
+    parts: list[bytes] = []
+    at = 0
     for found in _TOKEN.finditer(source):
         text = found[0]
+        parts += source[at : found.start()], text.translate(_BLANKS)
+        at = found.end()
         if not text.startswith(b"#"):
             quotes = 3 if text[:3] in (b'"""', b"'''") and len(text) > 2 else 1
             strings.append((found.start(), text[quotes : len(text) - quotes].decode(errors="replace")))
-    code = _TOKEN.sub(_blank, source).replace(b"\\\n", b"  ")
-    return PythonText(code=_OF_TYPE_CHECKERS.sub(_blank, code), strings=tuple(strings), source=source)
-
-
-def _blank(found: re.Match[bytes]) -> bytes:
-    return _VISIBLE.sub(b" ", found[0])
+    code = b"".join((*parts, source[at:])).replace(b"\\\n", b"  ")
+    if b"TYPE_CHECKING" in code:
+        code = _OF_TYPE_CHECKERS.sub(lambda found: found[0].translate(_BLANKS), code)
+    return PythonText(code=code, strings=tuple(strings), source=source)

@@ -9,9 +9,9 @@ from functools import cached_property, partial
 
 from lambdabuild.builders.base import Builder, Image
 from lambdabuild.cache import Cache
-from lambdabuild.elf import MAGIC, read_binary
 from lambdabuild.model.attempts import Code
 from lambdabuild.model.complaints import audit as audit_unit
+from lambdabuild.model.elf import MAGIC, read_binary
 from lambdabuild.model.elfs import Elf, Unit
 from lambdabuild.model.events import Listener
 from lambdabuild.model.facts import Binary

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lambdabuild.elf import MAGIC, read_binary
 from lambdabuild.errors import PolicyError
 from lambdabuild.model.attempts import Code
 from lambdabuild.model.complaints import audit
+from lambdabuild.model.elf import MAGIC, read_binary
 from lambdabuild.model.elfs import Elf, Unit
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.target import Runtime, Target

@@ -34,7 +34,7 @@ LEVELS = (
     ),
     ("cache", "leftovers", "uv", "zipformat", "configfile", "manifest", "sourcefiles", "unpacking"),
     ("functionfolders", "segmentfile", "claims", "repository", "scratch"),
-    ("slices", "locks", "ledger", "environment", "elf", "placing"),
+    ("slices", "locks", "ledger", "environment", "placing"),
     ("model",),
     ("errors",),
     ("",),
@@ -56,7 +56,6 @@ FOREIGN = {
         "builders.sandbox",
         "builders.workshop",
     },
-    "elftools": {"elf"},
     "pathspec": {"model.patterns"},
     "requests": {"builders.container", "builders.ownership"},
     "rich": {"progress"},
@@ -153,7 +152,7 @@ def test_help_is_light() -> None:
         "import sys\n"
         "from lambdabuild.cli import cli\n"
         "cli(['--help'], standalone_mode=False)\n"
-        "print(*sorted({'docker', 'rich', 'requests', 'uv', 'deflate', 'pathspec', 'elftools'} & sys.modules.keys()))\n"
+        "print(*sorted({'docker', 'rich', 'requests', 'uv', 'deflate', 'pathspec'} & sys.modules.keys()))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("Usage: ")

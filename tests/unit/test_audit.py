@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lambdabuild.elf import read_binary
 from lambdabuild.model.attempts import Code
 from lambdabuild.model.audit import check, find_missing
 from lambdabuild.model.complaints import CODES, finding_of, judge
+from lambdabuild.model.elf import read_binary
 from lambdabuild.model.elfs import Elf, Unit
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.loading import Loading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdabuild.elf import read_binary
 from lambdabuild.inspection import inspect
+from lambdabuild.model.elf import has_text, read_binary
 from lambdabuild.model.facts import DAMAGED, Binary, Facts, facts_document, parse_facts
 from tests.elves import AARCH64, CORE, CUDA, EXECUTABLE, I386, PIE, RELOCATABLE, X86_64, elf
 
@@ -107,6 +108,34 @@ def test_names_that_are_no_text() -> None:
 @given(st.integers(0, len(FULL) - 1), st.binary(min_size=1, max_size=8))
 def test_whatever_is_broken_no_exception(at: int, wrong: bytes) -> None:
     read_binary("a.so", FULL[:at] + wrong + FULL[at + len(wrong) :])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_files_for_other_machines(order: str) -> None:
+    """A program for a 32-bit machine, in either byte order, with a soname at address 4096."""
+    strings, at = b"\0libdemo.so\0", 52 + 2 * 32
+    tags = struct.pack(f"{order}6I", 5, 4096 + at, 14, 1, 0, 0)
+    identity = b"\x7fELF\1" + (b"\1" if order == "<" else b"\2") + b"\1".ljust(10, b"\0")
+    header = struct.pack(f"{order}2H5I6H", 3, 40, 1, 0, 52, 0, 0, 52, 32, 2, 40, 0, 0)
+    size = at + len(strings) + len(tags)
+    load = struct.pack(f"{order}8I", 1, 0, 4096, 4096, size, size, 4, 4096)
+    dynamic = struct.pack(f"{order}8I", 2, at + len(strings), 4096, 4096, len(tags), len(tags), 4, 4)
+    content = identity + header + load + dynamic + strings + tags
+    assert read_binary("a.so", content) == Binary(
+        path="a.so", machine="EM_ARM", soname="libdemo.so", needed=(), versions=()
+    )
+
+
+def test_text_is_looked_for_outside_of_machine_code() -> None:
+    content = elf(interpreter="/lib/one")  # one segment for code and constants, as old linkers make it
+    assert has_text(content, b"two", b"/lib/one")
+    interp = content.index(struct.pack("<2I", 3, 4))
+    apart = content[:interp] + struct.pack("<2I6Q", 1, 4, 0, 0, 0, 0, 0, 1) + content[interp + 56 :]
+    assert not has_text(apart, b"/lib/one"), "constants have a segment of their own"
+    assert has_text(apart + b"at the end", b"at the end")
+    assert has_text(apart[:100] + b"/lib/one", b"/lib/one"), "of what is damaged everything is read"
+    assert has_text(b"no ELF", b"ELF")
+    assert not has_text(b"no ELF", b"text")
 
 
 def test_a_real_one() -> None:

@@ -141,6 +141,8 @@ def test_compiled_code_is_searched_for_the_names(name: str) -> None:
         ("__import__('other.tests')", ["other.tests"]),
         ("import_module('.tests', __package__)", ["demo.sub.tests"]),
         ("call('.tests')", []),
+        ("from other.import_.tests import a; import other.test", ["other.import_.tests.a", "other.test"]),
+        ("import other.importer, other.tests", ["other.tests"]),
         ("import_module('tests of other')", []),
         ("if TYPE_CHECKING:\n    import other.tests", []),
         ("import other.testing, other._tests, test_other, tests_", []),
