@@ -1,4 +1,4 @@
-"""The cache: content-addressed segments, verified on read, written atomically, never changed; and small texts.
+"""The cache: what was made once, by kind and key, verified on read, written atomically, never changed; and wheels.
 
 Anything wrong with an entry is a miss: the file is set aside and what it held is made again. The folder's name holds
 the layout's version, so another version of lambdabuild never reads it.
@@ -13,19 +13,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from lambdabuild.errors import MachineError
 from lambdabuild.locks import held
 
-if TYPE_CHECKING:
-    from lambdabuild.model.segment import Segment
-
-LAYOUT = "v2"
+LAYOUT = "v3"
+DAMAGED = ".damaged"
+"""The ending of what was set aside."""
 _CACHEDIR_TAG = """Signature: 8a477f597d28d172789f06886806bc55
 # This folder holds what lambdabuild can build again: https://bford.info/cachedir/
 """
-_SEGMENTS = f"{LAYOUT}/segments"
+WHEELS = "wheels"
+"""The folder of distribution files, each named by its sha256, in folders by its first two digits."""
+PARTIAL = ".partial"
+"""The ending of such a file that has not come in whole: it is gone on with, or pruned."""
+KEPT_AT = 65
+"""Bytes before what is kept: its digest, and the end of the line."""
 _LOCKS = "locks"
 _PAGE = 4096
 """Bytes that a disk has to take."""
@@ -49,7 +53,7 @@ def default_root(environ: Mapping[str, str], *, home: Path, platform: str) -> Pa
 
 
 class Cache:
-    """Segments by key below a folder of the user's.
+    """What is kept below a folder of the user's.
 
     Where that cannot be written, a temporary folder takes what is new for as long as this process runs; what lies in
     the user's is read all the same.
@@ -105,83 +109,46 @@ class Cache:
             self._write(lambda root: stack.enter_context(claimed(root / _LOCKS, keys, waiting=waiting)))
             yield
 
-    def find(self, key: str, *, whole: bool = True, used: bool = True) -> Segment | None:
-        """The segment of a key, or None; without ``whole`` its data is not checked, and must not be copied.
-
-        What is ``used`` now is pruned after what is not.
-        """
-        from lambdabuild.segmentfile import DamagedSegmentError, read_segment  # not for a build that is unchanged
-
-        for root in self.roots:
-            path = _path(root, key)
-            try:
-                with path.open("rb") as file:
-                    try:
-                        segment = read_segment(file, path, key, whole=whole)
-                    except DamagedSegmentError:
-                        self._set_aside(path, file.fileno())
-                        continue
-            except FileNotFoundError:
-                continue
-            except OSError:
-                self._set_aside(path)
-                continue
-            if used:
-                with suppress(OSError):  # a cache that others keep may be read only
-                    os.utime(path)
-            return segment
-        return None
-
-    def store(self, key: str, segment: Segment) -> Segment:
-        """Write a segment and return it as it lies in the cache, its members pointing into the file."""
-        from lambdabuild.segmentfile import write_segment
-
-        def write(root: Path) -> None:
-            path = _path(root, key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f".new-{os.urandom(8).hex()}")
-            try:
-                with new.open("x+b") as file:
-                    write_segment(file, key, segment)
-                new.replace(path)
-            except BaseException:
-                new.unlink(missing_ok=True)
-                raise
-
-        self._write(write)
-        stored = self.find(key, whole=False)  # what was hashed while it was written
-        if stored is None:
-            raise MachineError(f"{segment.name} {segment.version} did not read back as it was written to the cache")
-        return stored
-
     def find_text(self, kind: str, key: str, *, used: bool = True) -> str | None:
-        """A text of some kind (``resolutions`` …) that was kept under a key, or None.
+        """A text of some kind (``resolutions`` …) that was kept under a key, or None."""
+        content = self.find_bytes(kind, key, used=used)
+        return None if content is None else content.decode()
+
+    def find_bytes(self, kind: str, key: str, *, used: bool = True) -> bytes | None:
+        """What was kept under a key of its kind, or None.
 
         It begins with a digest of itself and of its place: what was damaged, or kept for something else, is a miss.
         """
-        path = self.version / kind / key
+        path = self.path(kind, key)
         try:
             with path.open("rb") as file:
-                digest, _, text = file.read().partition(b"\n")
-                if digest != _text_digest(kind, key, text):
-                    self._set_aside(path, file.fileno())
+                digest, _, content = file.read().partition(b"\n")
+                if digest != _digest(kind, key, content):
+                    self.set_aside(path, file.fileno())
                     return None
         except OSError:
             return None
         if used:
             with suppress(OSError):
                 os.utime(path)
-        return text.decode()
+        return content
+
+    def path(self, kind: str, key: str) -> Path:
+        """The file of what is kept under a key; the content begins at ``KEPT_AT``."""
+        return self.version / kind / key
 
     def store_text(self, kind: str, key: str, text: str) -> None:
         """Keep a text; it can be had again, so a disk that does not take it is no error."""
+        self.store_bytes(kind, key, text.encode())
+
+    def store_bytes(self, kind: str, key: str, content: bytes) -> None:
+        """Keep what can be had again."""
         folder = self.version / kind
         new = folder / f".new-{os.urandom(8).hex()}"
-        content = text.encode()
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             try:
-                new.write_bytes(_text_digest(kind, key, content) + b"\n" + content)
+                new.write_bytes(b"".join((_digest(kind, key, content), b"\n", content)))
                 new.replace(folder / key)
             finally:
                 new.unlink(missing_ok=True)
@@ -223,10 +190,6 @@ class Cache:
         return self.root / LAYOUT
 
     @property
-    def segments(self) -> Path:
-        return self.root / _SEGMENTS
-
-    @property
     def roots(self) -> tuple[Path, ...]:
         """Where entries are looked for; what is new goes below the first."""
         return (self.root,) if self._instead is None else (self._instead, self.root)
@@ -262,15 +225,15 @@ class Cache:
                 hint="free some disk space, or set LAMBDABUILD_CACHE_DIR to a folder that can be written",
             ) from error
 
-    def _set_aside(self, path: Path, opened: int | None = None) -> None:
+    def set_aside(self, path: Path, opened: int | None = None) -> None:
         """Out of the way, unless another build has put a new file in its place since it was opened."""
         with suppress(OSError):  # in a cache that cannot be written it stays, and stays a miss
             if opened is None or os.path.samestat(os.fstat(opened), path.stat()):
-                path.replace(path.with_suffix(".damaged"))
+                path.replace(path.with_suffix(DAMAGED))
 
 
 def _make_ready(root: Path) -> None:
-    for folder in (root / _LOCKS, root / _SEGMENTS):
+    for folder in (root / _LOCKS, root / LAYOUT):
         folder.mkdir(parents=True, exist_ok=True)
     tag = root / "CACHEDIR.TAG"
     if not tag.exists():
@@ -282,9 +245,7 @@ def _make_ready(root: Path) -> None:
         trial.unlink(missing_ok=True)
 
 
-def _path(root: Path, key: str) -> Path:
-    return root / _SEGMENTS / key[:2] / f"{key}.segment"
-
-
-def _text_digest(kind: str, key: str, text: bytes) -> bytes:
-    return hashlib.sha256(b"\0".join((kind.encode(), key.encode(), text))).hexdigest().encode()
+def _digest(kind: str, key: str, content: bytes) -> bytes:
+    digest = hashlib.sha256(f"{kind}\0{key}\0".encode())
+    digest.update(content)
+    return digest.hexdigest().encode()

@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lambdabuild.cache import LAYOUT, Cache
+from lambdabuild.cache import DAMAGED, LAYOUT, PARTIAL, WHEELS, Cache
 from lambdabuild.errors import MachineError
 from lambdabuild.locks import held, held_if_free
+from lambdabuild.manifest import file_sha256
 from lambdabuild.scratch import PREFIX
 
 DEFAULT_BOUND = 10_000_000_000
@@ -31,7 +32,7 @@ _TRIES = 2
 class Usage:
     """What lies in a cache, or was removed from it."""
 
-    segments: int
+    wheels: int
     size: int
     """Bytes of all files."""
 
@@ -63,7 +64,7 @@ def prune_if_free(cache: Cache, bound: int) -> Usage:
     with suppress(OSError), held_if_free(cache.usage_lock) as free:  # where it cannot be had, nothing was kept
         if free:
             return _prune(cache, bound)[0]
-    return Usage(segments=0, size=0)
+    return Usage(wheels=0, size=0)
 
 
 def clear(cache: Cache, *, waiting: Callable[[], None]) -> Usage:
@@ -122,13 +123,22 @@ def _remove(folder: Path) -> OSError | None:
 
 def _is_refuse(path: Path) -> bool:
     """Whether it was set aside, or never finished."""
-    return path.suffix == ".damaged" or path.name.startswith(_NEW)
+    return path.suffix == DAMAGED or path.name.startswith(_NEW)
 
 
 def _is_whole(cache: Cache, path: Path) -> bool:
-    if path.suffix == ".segment":
-        return cache.find(path.stem, used=False) is not None
-    return cache.find_text(path.parent.name, path.name, used=False) is not None
+    if path.suffix == PARTIAL:
+        return True  # it is checked when it has come in whole
+    if not _is_wheel(path):
+        return cache.find_bytes(path.parent.name, path.name, used=False) is not None
+    if file_sha256(path) == path.name:
+        return True
+    cache.set_aside(path)
+    return False
+
+
+def _is_wheel(path: Path) -> bool:
+    return path.parent.parent.name == WHEELS and not path.suffix
 
 
 def _prune(cache: Cache, bound: int) -> tuple[Usage, list[OSError]]:
@@ -188,5 +198,5 @@ def _layouts(cache: Cache) -> list[Path]:
 
 def _usage(files: Iterator[_File] | list[_File]) -> Usage:
     files = list(files)
-    segments = sum(file.path.suffix == ".segment" for file in files)
-    return Usage(segments=segments, size=sum(file.size for file in files))
+    wheels = sum(_is_wheel(file.path) for file in files)
+    return Usage(wheels=wheels, size=sum(file.size for file in files))

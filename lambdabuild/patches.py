@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,13 +12,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lambdabuild.builders.base import Builder, Kind, Transformation, Untransformed
-from lambdabuild.cache import Cache
+from lambdabuild.cache import KEPT_AT, Cache
+from lambdabuild.memberfile import Place, format_members, parse_members
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.facts import Facts, merge
-from lambdabuild.model.patch import NOTES, Patch, patch_key
-from lambdabuild.model.segment import Member, Segment, Slice
+from lambdabuild.model.facts import Facts, facts_document, merge, parse_facts
+from lambdabuild.model.patch import Patch, patch_key
+from lambdabuild.model.segment import Member, Slice
 from lambdabuild.model.target import Target
 from lambdabuild.zipformat import COMPRESSOR, each_with_content, pack
+
+_KIND = "patches"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,26 @@ def ensure_patches(
             missing = {key: piece for key, piece in zip(keys, pieces, strict=True) if key not in found}
             if missing:
                 found |= _make(kind, missing, target, path_of=path_of, builder=builder, cache=cache, listen=listen)
-    return tuple(_patch(found[key], piece.owner) for key, piece in zip(keys, pieces, strict=True))
+    # What was made of these files is the same for whichever owner: two versions of a distribution may share them.
+    return tuple(replace(found[key], owner=piece.owner) for key, piece in zip(keys, pieces, strict=True))
 
 
-def _find(cache: Cache, keys: Iterable[str]) -> dict[str, Segment]:
-    return {key: segment for key in dict.fromkeys(keys) if (segment := cache.find(key)) is not None}
+def _find(cache: Cache, keys: Iterable[str]) -> dict[str, Patch]:
+    found = ((key, cache.find_bytes(_KIND, key)) for key in dict.fromkeys(keys))
+    return {
+        key: _parse(content, Place(cache.path(_KIND, key), KEPT_AT)) for key, content in found if content is not None
+    }
+
+
+def _parse(content: bytes, place: Place | None) -> Patch:
+    document, members = parse_members(content, place)
+    return Patch(
+        owner="",
+        version=document["version"],
+        members=members,
+        notes=document["notes"],
+        facts=parse_facts(document["facts"]),
+    )
 
 
 def _make(
@@ -79,7 +96,7 @@ def _make(
     builder: Builder,
     cache: Cache,
     listen: Listener,
-) -> dict[str, Segment]:
+) -> dict[str, Patch]:
     pieces = tuple(missing.values())
     modes = {(room, member.path): member.mode for room, piece in enumerate(pieces) for member in piece.files}
     count = len(modes)
@@ -101,10 +118,12 @@ def _make(
             while pending:
                 _settle(pending, drafts, spool)
         spool.flush()
-        return {
-            key: cache.store(key, draft.segment(piece.owner, outcome.version))
-            for (key, piece), draft in zip(missing.items(), drafts, strict=True)
-        }
+        made: dict[str, Patch] = {}
+        for key, draft in zip(missing, drafts, strict=True):
+            content = draft.kept(outcome.version)
+            cache.store_bytes(_KIND, key, content)
+            made |= _find(cache, [key]) or {key: _parse(content, None)}  # a disk may not have taken it
+        return made
 
 
 def _each_file(pieces: Sequence[Piece]) -> Iterator[Untransformed]:
@@ -128,17 +147,12 @@ class _Draft:
         self.members: dict[str, tuple[Member, Facts]] = {}
         self.notes: dict[str, str] = {}
 
-    def segment(self, owner: str, version: str) -> Segment:
+    def kept(self, version: str) -> bytes:
         """The patch as the cache holds it."""
         made = [self.members[path] for path in sorted(self.members, key=str.encode)]
-        notes = pack(NOTES, 0o644, json.dumps(self.notes, sort_keys=True).encode())
-        return Segment(
-            name=owner,
-            version=version,
-            requires=(),
-            members=(*(member for member, _ in made), notes),
-            facts=merge(facts for _, facts in made),
-        )
+        facts = facts_document(merge(facts for _, facts in made))
+        document = {"version": version, "notes": self.notes, "facts": facts}
+        return format_members(document, (member for member, _ in made))
 
 
 def _settle(pending: deque[tuple[int, Future[tuple[Member, Facts]]]], drafts: list[_Draft], spool: BinaryIO) -> None:
@@ -149,16 +163,3 @@ def _settle(pending: deque[tuple[int, Future[tuple[Member, Facts]]]], drafts: li
     moved = replace(member, data=Slice(Path(spool.name), spool.tell()))
     spool.write(member.data)
     drafts[room].members[member.path] = moved, facts
-
-
-def _patch(segment: Segment, owner: str) -> Patch:
-    """What was made of these files for whichever owner: two versions of a distribution may share them."""
-    *members, notes = segment.members
-    ((_, content),) = each_with_content([notes])
-    return Patch(
-        owner=owner,
-        version=segment.version,
-        members=tuple(members),
-        notes=json.loads(content),
-        facts=segment.facts,
-    )

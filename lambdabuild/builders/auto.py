@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
 
-from lambdabuild.builders.base import Builder, Image, Installation, Kind, Outcome, Transformation
+from lambdabuild.builders.base import Builder, Image, Kind, Laid, Outcome, Provide, Transformation, WheelBuild
 from lambdabuild.errors import ChoiceError, MachineError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lambdabuild.builders.base import InstalledFile
+from lambdabuild.wheels.wheelfile import WheelFile
 
 
 class AutoBuilder:
@@ -80,8 +76,13 @@ class AutoBuilder:
         self._chosen = docker
         return image
 
-    def install(self, order: Installation, *, listen: Listener) -> AbstractContextManager[Iterator[InstalledFile]]:
-        return self._decided(order.target, listen).install(order, listen=listen)
+    def lay_down(
+        self, rooms: Sequence[Sequence[WheelFile]], target: Target, *, listen: Listener
+    ) -> Sequence[Laid] | None:
+        return self._decided(target, listen).lay_down(rooms, target, listen=listen)
+
+    def build(self, order: WheelBuild, *, provide: Provide, folder: Path, listen: Listener) -> Path:
+        return self._decided(order.target, listen).build(order, provide=provide, folder=folder, listen=listen)
 
     def cancel(self) -> None:
         if self._chosen is not None:

@@ -1,4 +1,4 @@
-"""What every builder can do: install pinned distributions and stream the files that this gives."""
+"""What every builder can do: install wheels and tell what lies there, build wheels from source, transform files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from lambdabuild.model.events import Listener
 from lambdabuild.model.paths import check_path
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
+from lambdabuild.wheels.installed import LaidFile
 from lambdabuild.wheels.wheelfile import WheelFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The image that a builder installs in."""
+    """The image that a builder installs and builds in."""
 
     reference: str
     digest: str
@@ -27,26 +28,14 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
-    """An order to install: each room is a folder of its own, holding wheels, or one distribution that is built."""
-
-    target: Target
-    rooms: tuple[tuple[Pin, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledFile:
-    """A regular file of an installed tree."""
+    """A regular file of a tree whose folders are rooms."""
 
     room: int
     path: str
     """Relative to the room, with ``/``."""
     executable: bool
     content: bytes
-
-
-ReadTree = Callable[[int], Iterator[InstalledFile]]
-"""Gives the files of an installation once, told how many rooms there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +52,8 @@ class WheelBuild:
     """Whether shared libraries that it links from the image are put beside its extensions."""
 
 
+Laid = Mapping[str, LaidFile]
+"""What an installation laid down, by path."""
 Provide = Callable[[Sequence[str]], Sequence[WheelFile]]
 """Gives the wheels of requirements (PEP 508) and of all that these require, for the target of a build."""
 
@@ -116,7 +107,7 @@ class Outcome:
 
 
 class Builder(Protocol):
-    """Where installations run. ``contract/`` tests hold every builder, and the fake, to this."""
+    """Where wheels are tried and made. ``contract/`` tests hold every builder, and the fake, to this."""
 
     @property
     def name(self) -> str:
@@ -130,20 +121,27 @@ class Builder(Protocol):
         """Begin, beside what follows, what any installation needs first; what fails tells so when it is needed."""
 
     def image(self, target: Target, *, listen: Listener) -> Image | None:
-        """The image that installations for the target run in, made ready; None where there is no container.
+        """The image that wheels for the target are installed in, made ready; None where there is no container.
 
         Raises MachineError when it cannot be had.
         """
 
-    def install(self, order: Installation, *, listen: Listener) -> AbstractContextManager[Iterator[InstalledFile]]:
-        """Install and give the files in any order; leaving the context removes all that the installation made.
+    def lay_down(
+        self, rooms: Sequence[Sequence[WheelFile]], target: Target, *, listen: Listener
+    ) -> Sequence[Laid] | None:
+        """Install wheels, each room in a folder of its own, and tell what lies there; None where there is no container.
 
-        Raises BuildError when uv or a build fails, PolicyError for a refused hash or file, MachineError when the
-        engine, the network or the disk fails.
+        Raises BuildError where the installer does not take a wheel, MachineError where the engine fails.
+        """
+
+    def build(self, order: WheelBuild, *, provide: Provide, folder: Path, listen: Listener) -> Path:
+        """Build a wheel into a folder.
+
+        Raises BuildError where that fails, and what reading the source raises.
         """
 
     def cancel(self) -> None:
-        """End the installations that run in other threads: they raise soon."""
+        """End what runs in other threads: it raises soon."""
 
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
         """File names of the shared libraries that the loader finds in the image; None where there is no container.
@@ -184,15 +182,6 @@ def installed_file(name: str, mode: int, content: bytes, *, rooms: int) -> Insta
         raise PolicyError(f"{name!r} in the installed tree is not a regular file of a distribution")
     check_path(path)
     return InstalledFile(room=room, path=path, executable=bool(mode & 0o100), content=content)
-
-
-def room_pylock(room: int) -> str:
-    """The name of a room's lock, in the form that uv accepts."""
-    return f"pylock.room-{room}.toml"
-
-
-FILES = "files"
-"""The folder, beside the locks, of the wheels that no index serves."""
 
 
 def counted(distributions: int) -> str:

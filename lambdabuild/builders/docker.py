@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from lambdabuild.builders.base import (
-    Image,
-    Installation,
-    InstalledFile,
-    Kind,
-    Outcome,
-    ReadTree,
-    Transformation,
-)
-from lambdabuild.builders.compiling import sources_built
+from lambdabuild.builders.base import Image, Kind, Laid, Outcome, Provide, Transformation, WheelBuild
 from lambdabuild.builders.container import engine_errors
 from lambdabuild.builders.engine import Engine
 from lambdabuild.builders.failures import KeepLog, no_log
 from lambdabuild.builders.handover import Handover
 from lambdabuild.builders.images import ensure_builder_image
-from lambdabuild.builders.installing import wheels_installed
+from lambdabuild.builders.laying import lay_down
 from lambdabuild.builders.libraries import list_libraries
 from lambdabuild.builders.ownership import remove_orphans, remove_own
 from lambdabuild.builders.recipe import recipe_digest
@@ -32,8 +22,8 @@ from lambdabuild.errors import MachineError
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Listener
 from lambdabuild.model.forwarding import forwarded_without_credentials
-from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
+from lambdabuild.wheels.wheelfile import WheelFile
 
 
 class DockerBuilder:
@@ -76,49 +66,37 @@ class DockerBuilder:
         # Wheels are unpacked on the engine's own architecture for any target, without emulation.
         return self._engine.describe(self._engine.native(target), listen)
 
-    @contextmanager
-    def install(self, order: Installation, *, listen: Listener) -> Iterator[Iterator[InstalledFile]]:
-        with engine_errors("removing what killed builds left"):
-            remove_orphans(self._engine.client)
-        wheels = {room: pins for room, pins in enumerate(order.rooms) if pins[0].kind == "wheel"}
-        sources = {room: pins[0] for room, pins in enumerate(order.rooms) if pins[0].kind != "wheel"}
-        with ExitStack() as stack:
-            trees = []
-            if wheels:
-                trees.append(stack.enter_context(self._wheels_installed(wheels, order.target, listen=listen)))
-            if sources:
-                trees.append(stack.enter_context(self._sources_built(sources, order.target, listen=listen)))
-            yield chain.from_iterable(read(len(order.rooms)) for read in trees)
-
-    def _wheels_installed(
-        self, wheels: Mapping[int, tuple[Pin, ...]], target: Target, *, listen: Listener
-    ) -> AbstractContextManager[ReadTree]:
-        return wheels_installed(
-            wheels,
-            target,
-            engine=self._engine,
-            handover=self._handover,
-            environ=self._environ,
-            scratch=self._scratch,
-            listen=listen,
+    def lay_down(
+        self, rooms: Sequence[Sequence[WheelFile]], target: Target, *, listen: Listener
+    ) -> Sequence[Laid] | None:
+        self._remove_orphans()
+        return lay_down(
+            rooms, target, engine=self._engine, handover=self._handover, scratch=self._scratch, listen=listen
         )
 
-    def _sources_built(
-        self, sources: Mapping[int, Pin], target: Target, *, listen: Listener
-    ) -> AbstractContextManager[ReadTree]:
-        need = f"{', '.join(map(str, sources.values()))} must be built from source for {target}"
-        image = self._builder_image(target, listen, need=need, other="choose versions that have wheels")
-        return sources_built(
-            sources,
-            target,
+    def build(self, order: WheelBuild, *, provide: Provide, folder: Path, listen: Listener) -> Path:
+        from lambdabuild.builders.building import build_wheel  # with what reads sources
+
+        self._remove_orphans()
+        need = f"{order.pin} must be built from source for {order.target}"
+        image = self._builder_image(order.target, listen, need=need, other="choose a version that has a wheel")
+        return build_wheel(
+            order,
             engine=self._engine,
             image=image,
             handover=self._handover,
             environ=self._environ,
             output=self._output,
             keep_log=self._keep_log,
+            provide=provide,
+            folder=folder,
+            scratch=self._scratch,
             listen=listen,
         )
+
+    def _remove_orphans(self) -> None:
+        with engine_errors("removing what killed builds left"):
+            remove_orphans(self._engine.client)
 
     def cancel(self) -> None:
         with suppress(MachineError), engine_errors("removing containers"):  # what it is called for is told instead
@@ -138,8 +116,7 @@ class DockerBuilder:
 
     @contextmanager
     def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:
-        with engine_errors("removing what killed builds left"):
-            remove_orphans(self._engine.client)
+        self._remove_orphans()
         if order.kind == "compile":
             image = str(self._engine.ensure(self._engine.native(order.target), listen).id)
         else:

@@ -8,36 +8,31 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from pathlib import Path
 
-from lambdabuild import uv
 from lambdabuild.builders.base import (
-    FILES,
     Image,
-    Installation,
     InstalledFile,
     Kind,
+    Laid,
     Outcome,
+    Provide,
     Transformation,
-    counted,
+    WheelBuild,
     installed_file,
     room_folder,
-    room_pylock,
 )
-from lambdabuild.builders.failures import KeepLog, build_failure, no_log
+from lambdabuild.builders.failures import KeepLog, no_log
 from lambdabuild.builders.interpreter import find_interpreter, run_python
 from lambdabuild.builders.transforms import DOING, RESULTS, Workplace, program_digest
-from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
+from lambdabuild.builders.trees import TreeFile
 from lambdabuild.errors import BuildError
 from lambdabuild.model.credentials import Credentials
-from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.forwarding import forwarded_without_credentials, with_pip, without_indexes
-from lambdabuild.model.requirements import Pin
+from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Runtime, Target
+from lambdabuild.wheels.wheelfile import WheelFile
 
 _NOT_PORTABLE = "is not compatible with the target Python"
 """What uv says of a wheel that it built for another Python than the one that is asked for."""
@@ -74,17 +69,24 @@ class HostBuilder:
     def image(self, target: Target, *, listen: Listener) -> Image | None:
         return None
 
-    @contextmanager
-    def install(self, order: Installation, *, listen: Listener) -> Iterator[Iterator[InstalledFile]]:
-        _refuse_sdists(pin for room in order.rooms for pin in room)
-        with self._scratch() as scratch:
-            for room, pins in enumerate(order.rooms):
-                (scratch / room_folder(room)).mkdir()
-                if pins[0].kind == "wheel":
-                    self._install_wheels(scratch, room, pins, order.target, listen)
-                else:
-                    self._build(scratch, room, pins[0], order.target, listen)
-            yield _walk(scratch, len(order.rooms))
+    def lay_down(
+        self, rooms: Sequence[Sequence[WheelFile]], target: Target, *, listen: Listener
+    ) -> Sequence[Laid] | None:
+        return None
+
+    def build(self, order: WheelBuild, *, provide: Provide, folder: Path, listen: Listener) -> Path:
+        from lambdabuild.builders.hostbuilding import build_on_host  # with what reads sources
+
+        return build_on_host(
+            order,
+            uv=self._uv,
+            environ=self._environ,
+            output=self._output,
+            keep_log=self._keep_log,
+            folder=folder,
+            scratch=self._scratch,
+            listen=listen,
+        )
 
     def cancel(self) -> None:
         """What runs ends by itself."""
@@ -117,44 +119,6 @@ class HostBuilder:
             self._interpreters[target.runtime] = find_interpreter(target.runtime, self._uv, environ=self._environ)
         return self._interpreters[target.runtime]
 
-    def _install_wheels(
-        self, scratch: Path, room: int, pins: tuple[Pin, ...], target: Target, listen: Listener
-    ) -> None:
-        listen(Event(phase="install", text=f"installing {counted(len(pins))} for {target}"))
-        (scratch / FILES).mkdir(exist_ok=True)
-        for pin in pins:
-            if pin.path is not None:
-                (scratch / FILES / pin.filename).write_bytes(read_file(pin))
-        (scratch / room_pylock(room)).write_text(uv.format_pylock(pins, folder=FILES), encoding="utf-8")
-        environ = without_indexes(with_pip(self._environ))
-        command = partial(uv.install_command, room_pylock(room), room_folder(room), target, python=sys.executable)
-        if uv.run(self._uv, command(offline=True), cwd=scratch, environ=environ).returncode == 0:
-            return
-        environ["UV_INDEX"] = " ".join(self._read_credentials().indexes(pin.url for pin in pins if pin.path is None))
-        done = uv.run(self._uv, command(offline=False), cwd=scratch, environ=environ)
-        if done.returncode != 0:
-            raise uv.failure("installing on the host", done.stderr)
-
-    def _without_logins(self) -> dict[str, str]:
-        """The environment for what runs code of distributions."""
-        others = {name: value for name, value in without_indexes(self._environ).items() if name != "NETRC"}
-        return others | forwarded_without_credentials(self._environ)
-
-    def _build(self, scratch: Path, room: int, pin: Pin, target: Target, listen: Listener) -> None:
-        """Build a folder or a commit that gives a wheel for any platform, from a copy."""
-        listen(Event(phase="build", text=f"building {pin} from source"))
-        source = build_input(pin, self._environ, without=self._output)
-        _write(scratch / f"source-{room}", source.files)
-        place = f"./source-{room}/{source.path}"
-        argv = uv.build_command(place, room_folder(room), python=sys.executable, judged_for=target.runtime.python)
-        done = uv.run(self._uv, argv, cwd=scratch, environ=self._without_logins() | build_environment(pin))
-        if done.returncode != 0:
-            if _NOT_PORTABLE in done.stderr:
-                raise _binary(pin, "a wheel of its own Python", target)
-            failure = uv.failure(f"building {pin}", done.stderr)
-            raise build_failure(pin, done.stderr, keep_log=self._keep_log) if type(failure) is BuildError else failure
-        _refuse_binaries(scratch / room_folder(room), pin, target)
-
 
 def _write(folder: Path, files: Iterable[TreeFile]) -> None:
     for path, mode, content in files:
@@ -165,21 +129,6 @@ def _write(folder: Path, files: Iterable[TreeFile]) -> None:
         else:
             file.write_bytes(content)
             file.chmod(mode)
-
-
-def _refuse_binaries(room: Path, pin: Pin, target: Target) -> None:
-    """What this machine compiled does not run in the target."""
-    for wheel in room.glob("*.dist-info/WHEEL"):
-        tags = [line.partition(":")[2].strip() for line in wheel.read_text().splitlines() if line.startswith("Tag:")]
-        if not all(tag.endswith("-none-any") for tag in tags):
-            raise _binary(pin, ", ".join(tags), target)
-
-
-def _binary(pin: Pin, made: str, target: Target) -> BuildError:
-    return BuildError(
-        f"{pin} compiles to {made} on this machine, which is not {target}",
-        hint="build in the Lambda image: --builder docker",
-    )
 
 
 def _walk(scratch: Path, rooms: int) -> Iterator[InstalledFile]:
@@ -196,12 +145,3 @@ def _each_file(folder: str | os.PathLike[str], prefix: str) -> Iterator[tuple[os
             yield from _each_file(entry.path, f"{prefix}{entry.name}/")
         else:
             yield entry.stat(follow_symlinks=False), prefix + entry.name, entry.path
-
-
-def _refuse_sdists(pins: Iterator[Pin]) -> None:
-    sdists = [pin for pin in pins if pin.kind == "sdist"]
-    if sdists:
-        raise BuildError(
-            "\n".join(str(pin.no_wheel) for pin in sdists) + "\nthe host builder installs wheels only",
-            hint="build in the Lambda image, where source distributions are compiled: --builder docker",
-        )

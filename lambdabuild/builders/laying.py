@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from lambdabuild import uv
-from lambdabuild.builders.base import counted
+from lambdabuild.builders.base import Laid, counted
 from lambdabuild.builders.container import WORK, Container, running
 from lambdabuild.builders.engine import Engine, python_of
 from lambdabuild.builders.handover import Handover
@@ -37,7 +37,7 @@ def lay_down(
     handover: Handover,
     scratch: Callable[[], AbstractContextManager[Path]],
     listen: Listener,
-) -> tuple[Mapping[str, LaidFile], ...]:
+) -> tuple[Laid, ...]:
     """Install wheels, each room in a folder of its own, and tell what lies there.
 
     Raises BuildError where uv does not take a wheel, MachineError where the engine fails.

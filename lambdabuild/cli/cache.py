@@ -42,7 +42,7 @@ def size(as_json: bool) -> None:
 
     usage = measure(_open())
     if as_json:
-        print(json.dumps({"segments": usage.segments, "size": usage.size}))
+        print(json.dumps({"wheels": usage.wheels, "size": usage.size}))
     else:
         print(_shown(usage))
 
@@ -111,7 +111,7 @@ def _open() -> Cache:
 def _shown(usage: Usage) -> str:
     from lambdabuild.model.limits import format_size
 
-    return f"{usage.segments} distribution{'s' * (usage.segments != 1)}, {format_size(usage.size)}"
+    return f"{usage.wheels} wheel{'s' * (usage.wheels != 1)}, {format_size(usage.size)}"
 
 
 def _waiting() -> None:

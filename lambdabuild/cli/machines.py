@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambdabuild import configfile, uv
 from lambdabuild.builders.auto import AutoBuilder
@@ -36,6 +36,7 @@ from lambdabuild.model.report import MANIFEST, Artifact, Report
 from lambdabuild.pipeline.build import build, propose_split
 from lambdabuild.pipeline.order import Machines, Order, Verify
 from lambdabuild.placing import PENDING
+from lambdabuild.provision import Provision
 from lambdabuild.steps.discover import find_needs
 from lambdabuild.steps.resolve import Resolver
 from lambdabuild.uvversion import read_version
@@ -43,6 +44,7 @@ from lambdabuild.uvversion import read_version
 if TYPE_CHECKING:
     from lambdabuild.builders.engine import Engine
     from lambdabuild.builders.sandbox import Sandboxes
+    from lambdabuild.wheels.fetch import Fetcher
 
 _VERIFY: Mapping[bool | None, Verify] = {None: "auto", True: "always", False: "never"}
 DEFAULT_IMAGE = "public.ecr.aws/lambda/python:{python}"
@@ -187,7 +189,8 @@ def _machines(
     output: Path,
 ) -> Machines:
     credentials = partial(read_credentials, environ, project=project, home=home())
-    environ = relevant(environ, read_settings(environ, project=project, home=home()))
+    settings = read_settings(environ, project=project, home=home())
+    environ = relevant(environ, settings)
     binary = uv.find_binary()
     cache = Cache(
         default_root(environ, home=home(), platform=sys.platform),
@@ -216,19 +219,31 @@ def _machines(
         "host": host,
     }
     builder = builders[_builder(options, config, environ)]()
+    resolver = Resolver(
+        project=project,
+        binary=binary,
+        uv_version=version,
+        environ=environ,
+        runtimes=configfile.read_runtimes(),
+        cache=cache,
+        upgrade=options.upgrade,
+        output=output,
+        asking=builder.make_ready,
+    )
     return Machines(
-        resolver=Resolver(
-            project=project,
-            binary=binary,
-            uv_version=version,
-            environ=environ,
-            runtimes=configfile.read_runtimes(),
-            cache=cache,
-            upgrade=options.upgrade,
-            output=output,
-            asking=builder.make_ready,
-        ),
+        resolver=resolver,
         builder=builder,
+        provision=Provision(
+            builder=builder,
+            cache=cache,
+            fetcher=partial(
+                _fetcher, binary, environ, cache, credentials=credentials, settings=settings, listen=console.listen
+            ),
+            resolve=resolver.resolve_for_build,
+            listen=console.listen,
+            image_place=place_of(image, environ),
+            recipe=_recipe,
+        ),
         cache=cache,
         listen=console.listen,
         sandboxes=partial(_sandboxes, engine, console.listen),
@@ -270,6 +285,37 @@ def _sandboxes(engine: Callable[[], Engine], listen: Listener) -> Sandboxes:
     from lambdabuild.builders.sandbox import Sandboxes
 
     return Sandboxes(engine(), listen=listen)
+
+
+def _recipe() -> str:
+    from lambdabuild.builders.recipe import own_recipe_digest  # for who builds from source
+
+    return own_recipe_digest()
+
+
+def _fetcher(
+    binary: Path,
+    environ: Mapping[str, str],
+    cache: Cache,
+    *,
+    credentials: Callable[[], Credentials],
+    settings: Sequence[Mapping[str, Any]],
+    listen: Listener,
+) -> Fetcher:
+    from lambdabuild.builders.secrets import tls_context  # with all that fetches: where nothing is new, unused
+    from lambdabuild.wheels.client import Client
+    from lambdabuild.wheels.fetch import Fetcher
+    from lambdabuild.wheels.logins import LoginHelpers
+    from lambdabuild.wheels.store import WheelStore
+
+    helpers = LoginHelpers(uv=binary, environ=environ, settings=settings)
+    client = Client(
+        environ=environ,
+        credentials=lru_cache(maxsize=1)(credentials),
+        tls=partial(tls_context, environ),
+        ask_helpers=helpers.find,
+    )
+    return Fetcher(store=WheelStore(cache), client=client, listen=listen)
 
 
 def _host_builder(

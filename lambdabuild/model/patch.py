@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from lambdabuild.model.facts import Facts, merge, without
 from lambdabuild.model.segment import Member, RecordRow, Segment, format_record
 
-PATCH_FORMAT = 2
+PATCH_FORMAT = 3
 """Raised whenever the same input would give other bytes."""
-NOTES = "notes.json"
-"""The member of a patch's segment in the cache that holds its notes; no transformation makes a file of this name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,10 +87,8 @@ def install_needs(
         return install(
             sorted(needed[target], key=lambda pin: (pin.name, pin.version or "")),
             target,
-            builder=machines.builder,
-            cache=machines.cache,
+            provision=machines.provision,
             uv_version=machines.resolver.uv_version,
-            listen=machines.listen,
             refresh=machines.resolver.upgrade,
         )
 

@@ -15,6 +15,7 @@ from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.events import Listener
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.report import Artifact
+from lambdabuild.provision import Provision
 from lambdabuild.steps.resolve import Resolver
 
 if TYPE_CHECKING:
@@ -59,5 +60,7 @@ class Machines:
     builder: Builder
     cache: Cache
     listen: Listener
+    provision: Provision
+    """Where wheels come from."""
     sandboxes: Callable[[], Sandboxes] | None = None
     """Where archives are tried, made when it is needed; raises MachineError when there is no engine."""

@@ -1,138 +1,228 @@
-"""Pins to segments: what the cache lacks is installed and kept."""
+"""Pins to what they install: their wheels are read, and beside that installed in the image and compared with it."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
-from lambdabuild.builders.base import Builder, Image, Installation
-from lambdabuild.builders.recipe import own_recipe_digest
-from lambdabuild.cache import Cache
+from lambdabuild.builders.base import Image, Laid
+from lambdabuild.cache import KEPT_AT, Cache
+from lambdabuild.errors import PolicyError
+from lambdabuild.memberfile import Place
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
-from lambdabuild.model.segment import Segment, segment_key
+from lambdabuild.model.segment import Segment
 from lambdabuild.model.target import Target
-from lambdabuild.zipformat import COMPRESSOR
+from lambdabuild.provision import Provided, Provision, recall_image, remember_image
+from lambdabuild.wheels.index import WheelIndex, installed
+from lambdabuild.wheels.indexfile import INDEX_FORMAT, format_index, index_key, parse_index
+from lambdabuild.wheels.wheelfile import WheelFile
 
-_IMAGES = "images"
+_INDEXES, _COMPARED = "indexes", "compared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """The segments of the pins of one target, and where they came from."""
+    """What the pins of one target install, and where that was tried."""
 
     segments: Mapping[Pin, Segment]
     builder: str
     """Name of the builder, ``none`` when there was nothing to install."""
     image: Image | None
-    """What they were installed in."""
+    """What they were installed in, and compared with."""
     fresh: int
-    """How many were not in the cache."""
+    """How many were not known yet."""
     asked: bool = False
     """Whether the builder was asked for anything."""
+    built: Mapping[Pin, Provided]
+    """Those that were built from source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """A wheel that is in the store, read, and compared where there is an image."""
+
+    wheel: Provided
+    index: WheelIndex
 
 
 def install(
-    pins: Sequence[Pin],
-    target: Target,
-    *,
-    builder: Builder,
-    cache: Cache,
-    uv_version: str,
-    listen: Listener,
-    refresh: bool = False,
+    pins: Sequence[Pin], target: Target, *, provision: Provision, uv_version: str, refresh: bool = False
 ) -> Installed:
-    """The segment of every pin.
+    """What every pin installs.
 
-    Where the cache has them all for the image that was used last, no engine is asked for it; with ``refresh`` it is.
-    Raises what ``Builder.install`` raises, and PolicyError when what was installed is not what a RECORD claims.
+    Where all is known for the image that was used last, no engine is asked for it; with ``refresh`` it is. Raises what
+    ``Provision.wheels`` and ``Builder.lay_down`` raise, and PolicyError for a wheel that is not what it claims, or of
+    which the image makes something else.
     """
+    cache, builder = provision.cache, provision.builder
     if not pins:
-        return Installed(segments={}, builder="none", image=None, fresh=0)
-    place = hashlib.sha256(f"{builder.place} {target}".encode()).hexdigest()
-    used = None if refresh else _recall(cache, place)
-    if used is not None:
-        keys = _keys(pins, target, uv_version, used[1])
-        segments = {pin: segment for pin, key in keys.items() if (segment := cache.find(key)) is not None}
-        if len(segments) == len(pins):
-            return Installed(segments=segments, builder=used[0], image=used[1], fresh=0)
-    image = builder.image(target, listen=listen)
+        return Installed(segments={}, builder="none", image=None, fresh=0, built={})
+    work = _Work(target, provision, uv_version)
+    used = None if refresh else recall_image(cache, builder.place, target)
+    if used is not None or builder.place == "host":
+        known = work.find(pins, used)
+        if len(known) == len(pins):
+            name = "docker" if builder.name == "auto" else builder.name  # whichever had an image
+            return _installed(known, target, builder=name, image=used, fresh=0)
+    image = builder.image(target, listen=provision.listen)
     if image is not None:
-        _remember(cache, place, builder.name, image)
-    keys = _keys(pins, target, uv_version, image)
-    segments = {pin: segment for pin, key in keys.items() if (segment := cache.find(key)) is not None}
-    missing = [pin for pin in pins if pin not in segments]
-    made: dict[Pin, Segment] = {}
+        remember_image(cache, builder.place, target, image)
+    known = work.find(pins, image)
+    missing = [pin for pin in pins if pin not in known]
+    made: dict[Pin, _Known] = {}
     if missing:
 
         def waiting() -> None:
-            listen(Event(phase="wait", text="waiting for another build that installs the same distributions"))
+            provision.listen(Event(phase="wait", text="waiting for another build that installs the same distributions"))
 
-        with cache.building([keys[pin] for pin in missing], waiting=waiting):
-            segments |= {pin: segment for pin in missing if (segment := cache.find(keys[pin])) is not None}
-            missing = [pin for pin in missing if pin not in segments]
-            made = _install(missing, keys, target, builder=builder, cache=cache, listen=listen)
-    return Installed(segments=segments | made, builder=builder.name, image=image, fresh=len(made), asked=True)
-
-
-def _keys(pins: Sequence[Pin], target: Target, uv_version: str, image: Image | None) -> dict[Pin, str]:
-    digest = image.digest if image else None
-    key_of = partial(segment_key, uv=uv_version, compressor=COMPRESSOR, image=digest)
-    compiler = None if image is None or all(pin.kind == "wheel" for pin in pins) else own_recipe_digest()
-    return {pin: key_of(pin, target, recipe=None if pin.kind == "wheel" else compiler) for pin in pins}
+        with cache.building([work.claim(pin, image) for pin in missing], waiting=waiting):
+            known |= work.find(missing, image)
+            made = work.make([pin for pin in missing if pin not in known], image)
+    return _installed(known | made, target, builder=builder.name, image=image, fresh=len(made), asked=True)
 
 
-def _recall(cache: Cache, place: str) -> tuple[str, Image] | None:
-    """The builder that installed here last, and its image."""
-    try:
-        document = json.loads(cache.find_text(_IMAGES, place) or "")
-        return document["builder"], Image(**document["image"])
-    except (KeyError, TypeError, ValueError):
-        return None
+def _installed(
+    known: Mapping[Pin, _Known], target: Target, *, builder: str, image: Image | None, fresh: int, asked: bool = False
+) -> Installed:
+    return Installed(
+        segments={pin: installed(one.index, target.runtime.python) for pin, one in known.items()},
+        builder=builder,
+        image=image,
+        fresh=fresh,
+        asked=asked,
+        built={pin: one.wheel for pin, one in known.items() if one.wheel.built},
+    )
 
 
-def _remember(cache: Cache, place: str, builder: str, image: Image) -> None:
-    cache.store_text(_IMAGES, place, json.dumps({"builder": builder, "image": asdict(image)}))
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Of one target."""
+
+    target: Target
+    provision: Provision
+    uv_version: str
+
+    @property
+    def cache(self) -> Cache:
+        return self.provision.cache
+
+    @property
+    def listen(self) -> Listener:
+        return self.provision.listen
+
+    def claim(self, pin: Pin, image: Image | None) -> str:
+        """A name for this work, equal in every run."""
+        what = f"{pin.kind} {pin.name} {pin.version} {pin.commit or pin.sha256} {pin.subdirectory or '-'}"
+        return hashlib.sha256(f"{what} {self.target} {image.digest if image else '-'}".encode()).hexdigest()
+
+    def find(self, pins: Sequence[Pin], image: Image | None) -> dict[Pin, _Known]:
+        """What is known of the pins."""
+        known = {}
+        for pin, wheel in self.provision.find(pins, self.target, image).items():
+            index = self._read_index(wheel) if self._is_compared(wheel, image) else None
+            if index is not None:
+                known[pin] = _Known(wheel=wheel, index=index)
+        return known
+
+    def make(self, pins: Sequence[Pin], image: Image | None) -> dict[Pin, _Known]:
+        """Provide these, and find out what is not known of them: their members are read beside their installation."""
+        if not pins:
+            return {}
+        wheels = self.provision.wheels(pins, self.target, image)
+        new = {pin: wheel for pin, wheel in wheels.items() if not self._is_compared(wheel, image)}
+        with ThreadPoolExecutor(1) as pool:
+            rooms = _rooms(new)
+            files = [[new[pin].file for pin in room] for room in rooms]
+            laying = pool.submit(self._lay_down, files) if files else None
+            try:
+                known = dict(zip(wheels, self._read(wheels), strict=True))
+                if laying is not None:
+                    self._compare(rooms, known, laying, image)
+            except BaseException:
+                self.provision.builder.cancel()
+                raise
+        return known
+
+    def _lay_down(self, files: Sequence[Sequence[WheelFile]]) -> Sequence[Laid] | None:
+        return self.provision.builder.lay_down(files, self.target, listen=self.listen)
+
+    def _read_index(self, wheel: Provided) -> WheelIndex | None:
+        key = index_key(wheel.sha256)
+        content = self.cache.find_bytes(_INDEXES, key)
+        if content is None:
+            return None
+        return parse_index(content, Place(self.cache.path(_INDEXES, key), KEPT_AT), wheel.file.path)
+
+    def _read(self, wheels: Mapping[Pin, Provided]) -> Iterator[_Known]:
+        """The index of every wheel, in their order; those that are read anew are kept."""
+        from lambdabuild.inspection import inspect  # with what reads code and binaries: only for what is new
+        from lambdabuild.wheels.index import index_wheels
+
+        kept = {pin: self._read_index(wheel) for pin, wheel in wheels.items()}
+        new = [wheel for pin, wheel in wheels.items() if kept[pin] is None]
+        sizes = [wheel.file.path.stat().st_size for wheel in new]
+        reading = index_wheels((wheel.file for wheel in new), inspect=inspect)
+        done = 0
+        if new:
+            self.listen(Event(phase="index", text="reading wheels"))
+        for pin, wheel in wheels.items():
+            index = kept[pin]
+            if index is None:
+                index = next(reading)
+                self.cache.store_bytes(_INDEXES, index_key(wheel.sha256), format_index(index, wheel.file.path))
+                done += sizes.pop(0)
+                self.listen(Event(phase="index", text="reading wheels", done=done))
+            if index.name != pin.name:
+                raise PolicyError(
+                    f"{pin}: the lock gives {wheel.file.filename}, which is another distribution", hint="lock again"
+                )
+            yield _Known(wheel=wheel, index=index)
+
+    def _is_compared(self, wheel: Provided, image: Image | None) -> bool:
+        return image is None or self.cache.find_text(_COMPARED, self._compared_key(wheel, image)) is not None
+
+    def _compared_key(self, wheel: Provided, image: Image) -> str:
+        inputs = (wheel.sha256, str(self.target), image.digest, f"index {INDEX_FORMAT}", f"uv {self.uv_version}")
+        return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
+
+    def _compare(
+        self,
+        rooms: Sequence[Sequence[Pin]],
+        known: Mapping[Pin, _Known],
+        laying: Future[Sequence[Laid] | None],
+        image: Image | None,
+    ) -> None:
+        """Hold what the image laid down against the indexes; raises PolicyError where they differ."""
+        from lambdabuild.wheels.installed import expected, find_differences
+
+        self.listen(Event(phase="compare", text="comparing what was installed"))
+        listings = laying.result()
+        if listings is None or image is None:
+            return
+        python = self.target.runtime.python
+        for room, laid in zip(rooms, listings, strict=True):
+            wheels = [expected(installed(known[pin].index, python)) for pin in room]
+            differences = list(find_differences(wheels, laid))
+            if differences:
+                raise PolicyError(
+                    f"what uv installs in {image.reference} is not what would be packaged:\n  "
+                    + "\n  ".join(differences),
+                    hint="choose another version of the distribution; if it is sound, this is a fault of lambdabuild's",
+                )
+        for room in rooms:
+            for pin in room:
+                self.cache.store_text(_COMPARED, self._compared_key(known[pin].wheel, image), image.reference)
 
 
-def _install(
-    pins: Sequence[Pin],
-    keys: Mapping[Pin, str],
-    target: Target,
-    *,
-    builder: Builder,
-    cache: Cache,
-    listen: Listener,
-) -> dict[Pin, Segment]:
-    """Install these and keep their segments under their keys."""
-    from lambdabuild.segments import make_segments  # with what reads metadata and code: only for what is made anew
-
-    segments: dict[Pin, Segment] = {}
-    rooms = _wheel_rooms(pins) + tuple((pin,) for pin in pins if pin.kind != "wheel")
-    while rooms:
-        order = Installation(target=target, rooms=rooms)
-        with cache.scratch() as scratch, (scratch / "spool").open("w+b") as spool:
-            with builder.install(order, listen=listen) as files:
-                made = make_segments(files, order, spool, listen=listen)
-            with ThreadPoolExecutor() as pool:
-                stored = pool.map(cache.store, (keys[pin] for pin in made.whole), made.whole.values())
-                segments |= dict(zip(made.whole, stored, strict=True))
-        rooms = tuple((pin,) for pin in made.torn)
-    return segments
-
-
-def _wheel_rooms(pins: Sequence[Pin]) -> tuple[tuple[Pin, ...], ...]:
-    """The wheels in as few rooms as hold no distribution twice: artifacts may need different versions of it."""
+def _rooms(pins: Iterable[Pin]) -> list[list[Pin]]:
+    """The pins in as few rooms as hold no distribution twice: artifacts may need different versions of it."""
     rooms: list[dict[str, Pin]] = []
     for pin in pins:
-        if pin.kind != "wheel":
-            continue
         room = next((room for room in rooms if pin.name not in room), None)
         if room is None:
             rooms.append(room := {})
         room[pin.name] = pin
-    return tuple(tuple(room.values()) for room in rooms)
+    return [list(room.values()) for room in rooms]

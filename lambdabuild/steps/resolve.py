@@ -29,6 +29,9 @@ _FORMAT = 2
 """Of kept resolutions."""
 
 
+_FOR_PROJECTS = ("UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_REQUIRE_HASHES")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
     """What needs come to for one target."""
@@ -93,6 +96,18 @@ class Resolver:
         grants = self._grants(needs)
         pins = tuple(self._located(_signed(pin, grants), base) for pin in pins)
         return Resolution(pins=pins, direct=tuple(self._direct(needs)))
+
+    def resolve_for_build(self, requirements: Sequence[str], target: Target, owner: str) -> Sequence[Pin]:
+        """The pins of what a build requires, and of all that this requires.
+
+        Of uv's settings those count that are meant for builds: UV_BUILD_CONSTRAINT, and neither UV_CONSTRAINT nor
+        UV_OVERRIDE.
+        """
+        others = {name: value for name, value in self.environ.items() if name not in _FOR_PROJECTS}
+        if constraint := self.environ.get("UV_BUILD_CONSTRAINT"):
+            others["UV_CONSTRAINT"] = constraint
+        needs = Required(lines=tuple(requirements))
+        return replace(self, environ=others).resolve(needs, target, owner=owner).pins
 
     def _lock_text(self, needs: Needs, target: Target, owner: str) -> tuple[str, Path]:
         """A pylock.toml, and the folder that its paths are relative to."""

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from lambdabuild.cache import LAYOUT, Cache
+from lambdabuild.cache import LAYOUT, PARTIAL, WHEELS, Cache
 from lambdabuild.errors import MachineError
+from lambdabuild.manifest import file_sha256
 
-PARTIAL = ".partial"
-"""The ending of a file that has not come in whole: it is gone on with, or pruned."""
 _CHUNK = 1 << 20
 
 
@@ -75,7 +74,7 @@ class WheelStore:
 
     @property
     def _folders(self) -> list[Path]:
-        return [root / LAYOUT / "wheels" for root in self.cache.roots]
+        return [root / LAYOUT / WHEELS for root in self.cache.roots]
 
     @contextmanager
     def receive(self, sha256: str, *, waiting: Callable[[], None] = lambda: None) -> Iterator[Incoming | None]:
@@ -128,21 +127,13 @@ class WheelStore:
     def _partial(self, sha256: str) -> Path:
         return self.path(sha256).with_name(sha256 + PARTIAL)
 
-    def is_whole(self, sha256: str) -> bool:
-        """Whether the file in the store is the one of its name."""
+    def find_whole(self, sha256: str) -> Path | None:
+        """Where a file lies, every byte of it checked; one that was damaged is set aside, and is none."""
         path = self.find(sha256)
-        if path is None:
-            return False
-        with path.open("rb") as file:
-            return digest_of(file) == sha256
-
-
-def digest_of(file: BinaryIO) -> str:
-    """The sha256, hex, of what is left to read."""
-    digest = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
+        if path is None or file_sha256(path) == sha256:
+            return path
+        self.cache.set_aside(path)
+        return None
 
 
 @contextmanager
