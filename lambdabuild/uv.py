@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -13,10 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from lambdabuild.errors import BuildError, LambdaBuildError, MachineError, PolicyError
-from lambdabuild.model.credentials import login_hint, redacted, secrets_of, without_userinfo
+from lambdabuild.model.credentials import login_hint, redacted, secrets_of
 from lambdabuild.model.forwarding import with_pip
 from lambdabuild.model.needs import Locked
-from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 
 log = logging.getLogger(__name__)
@@ -87,22 +85,6 @@ def list_command(target: Target) -> tuple[str, ...]:
     )
 
 
-def install_command(pylock: str, directory: str, target: Target, *, python: str, offline: bool) -> tuple[str, ...]:
-    """Install pinned wheels into a folder: no resolution, no build, no bytecode, every hash checked.
-
-    ``offline`` takes what uv's cache holds and fails for what it lacks. A file that is pinned by its hash cannot have
-    changed, but uv asks an index again for each that was not served as immutable, and many indexes send it once more.
-    """
-    return (
-        *(["--offline"] if offline else []),
-        # The feature is named so that uv says nothing of it: what it says is shown to the user when an install fails.
-        *("pip", "install", "--preview-features", "pylock", "--requirements", pylock, "--target", directory),
-        *("--python", python, "--python-version", target.runtime.python, "--python-platform", target.uv_platform),
-        *("--no-deps", "--no-build", "--no-installer-metadata", "--no-compile-bytecode"),
-        *("--no-python-downloads", "--no-progress"),
-    )
-
-
 def wheels_command(wheels: Sequence[str], directory: str, target: Target, *, python: str) -> tuple[str, ...]:
     """Install these wheel files into a folder: no index, no resolution, no bytecode.
 
@@ -147,32 +129,6 @@ def newest_command(name: str, target: Target) -> tuple[str, ...]:
         *("--python-version", target.runtime.python, "--python-platform", target.uv_platform),
         *("--no-python-downloads",),
     )
-
-
-def format_pylock(pins: Sequence[Pin], *, folder: str) -> str:
-    """A pylock.toml (PEP 751) of these wheels alone, so that uv installs the very files that were selected.
-
-    A wheel that no index serves is named by its file in ``folder``, relative to the pylock.toml.
-    """
-    lines = ['lock-version = "1.0"', 'created-by = "lambdabuild"']
-    for pin in pins:
-        file = (
-            f"path = {_toml(f'{folder}/{pin.filename}')}" if pin.path else f"url = {_toml(without_userinfo(pin.url))}"
-        )
-        name = f"name = {_toml(pin.file)}, " if pin.file else ""
-        wheel = f"{name}{file}, hashes = {{ sha256 = {_toml(pin.sha256)} }}"
-        lines += [
-            "[[packages]]",
-            f"name = {_toml(pin.name)}",
-            f"version = {_toml(pin.version or '')}",
-            f"wheels = [{{ {wheel} }}]",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(text: str) -> str:
-    """A basic string: that of JSON, which leaves one control character as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def find_python_command(python: str) -> tuple[str, ...]:

@@ -83,25 +83,6 @@ class Credentials:
         host = _split(url).hostname or ""
         return self.netrc.get(host) or self.netrc.get("default") if host else None
 
-    def indexes(self, urls: Iterable[str]) -> tuple[str, ...]:
-        """Index URLs with userinfo that make uv send each file's request the login of its URL, and nothing else.
-
-        uv looks a request up by the path of the indexes that it knows. So an origin with one login becomes an index as
-        a whole; where there are several, each file is one.
-        """
-        logins: dict[Origin, dict[str, Login | None]] = {}
-        for url in urls:
-            logins.setdefault(origin(url), {})[without_userinfo(url)] = self.find(url)
-        found: dict[str, None] = {}
-        for by_url in logins.values():
-            alone = len(set(by_url.values())) == 1
-            for url, login in by_url.items():
-                if login is not None:
-                    parts = _split(url)
-                    place = ("/" if alone else parts.path, "", "")
-                    found[urlunsplit((parts.scheme, login.userinfo + parts.netloc, *place))] = None
-        return tuple(found)
-
     def secrets(self, urls: Iterable[str]) -> frozenset[str]:
         """What messages about requests for these URLs must not show."""
         logins = (self.find(url) for url in urls)

@@ -1,21 +1,15 @@
-"""A segment: the files of one installed distribution for one target, each already deflated, immutable."""
+"""A segment: the files that one distribution installs for one target, each already deflated, immutable."""
 
 from __future__ import annotations
 
 import base64
 import csv
-import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.model.facts import Facts
-from lambdabuild.model.requirements import Pin
-from lambdabuild.model.target import Target
-
-SEGMENT_FORMAT = 6
-"""Raised whenever the same input would give other bytes, or other facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +62,6 @@ class Segment:
     """What it requires of others, as its metadata tells (Requires-Dist)."""
     members: tuple[Member, ...]
     facts: Facts = Facts()
-
-
-def segment_key(pin: Pin, target: Target, *, uv: str, compressor: str, image: str | None, recipe: str | None) -> str:
-    """The name of a segment in the cache, hex: everything that its bytes and facts depend on, and no path, name or
-    time besides.
-
-    ``image`` is the digest of the image it is installed in, None without a container; ``recipe`` that of what makes a
-    compiler out of it, for what is built there.
-    """
-    inputs = (
-        f"format {SEGMENT_FORMAT}",
-        f"{pin.kind} {pin.name} {pin.version} {pin.commit or pin.sha256} {pin.subdirectory or '-'}",
-        f"target {target.runtime.name} {target.uv_platform}",
-        f"uv {uv}",
-        f"compressor {compressor}",
-        f"image {image or '-'}",
-        f"recipe {recipe or '-'}",
-    )
-    return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
 
 
 def launcher_for_runtime(data: bytes, python: str) -> bytes:
