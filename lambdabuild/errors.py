@@ -66,6 +66,7 @@ Code = Literal[
     # notes
     "note",
     "host-builder",
+    "built-elsewhere",
     "cache-unwritable",
     "left-out",
     "left-out-data",

@@ -112,13 +112,21 @@ def read_client_certificate(environ: Mapping[str, str]) -> bytes | None:
 
 
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """How requests of this process trust servers, and show who asks."""
+    """How requests of this process trust servers, and show who asks.
+
+    Where the environment names no certificates, those of the system count and Mozilla's, which uv has, too: not every
+    Python finds the system's.
+    """
     import ssl  # a build that fetches nothing needs none
+
+    import certifi
 
     environ = with_pip(environ)
     trusted, own = environ.get("SSL_CERT_FILE") or None, environ.get(CLIENT_CERTIFICATE)
     try:
         context = ssl.create_default_context(cafile=trusted)
+        if trusted is None:
+            context.load_verify_locations(certifi.where())
         if own:
             context.load_cert_chain(own)
     except OSError as error:  # ssl.SSLError is one

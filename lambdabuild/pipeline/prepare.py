@@ -102,7 +102,12 @@ def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> P
         needy=find_needy(made.plan, resolutions),
         trees=made.assembled.trees,
         said=said,
-        findings=(*_unused(whole, order.config.passed), *_deprecations(whole, order.today), *found),
+        findings=(
+            *_unused(whole, order.config.passed),
+            *_deprecations(whole, order.today),
+            *_built_elsewhere(made.installed),
+            *found,
+        ),
         left_out=made.left_out,
         kept=made.assembled.kept,
         stripped=made.stripped,
@@ -218,6 +223,13 @@ def _unused(plan: Plan, passed: tuple[str, ...]) -> Iterator[Finding]:
         yield Finding(severity="warning", code="folder-passed", message=message)
     for message in dict.fromkeys(one.unused for one in plan.functions if one.unused is not None):
         yield Finding(severity="warning", code="requirements-unused", message=message)
+
+
+def _built_elsewhere(installed: Mapping[Target, Installed]) -> Iterator[Finding]:
+    for pin, wheel in (item for one in installed.values() for item in one.built.items()):
+        if wheel.image is not None:
+            message = f"{pin} is the wheel that was built from source in {wheel.image.reference} ({wheel.image.digest})"
+            yield Finding(severity="note", code="built-elsewhere", message=message)
 
 
 def _deprecations(plan: Plan, today: date) -> Iterator[Finding]:
