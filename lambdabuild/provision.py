@@ -47,8 +47,8 @@ class Provided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Recorded:
-    """What is known of a wheel that may be in the store."""
+class Recorded:
+    """What is known of a wheel."""
 
     sha256: str
     filename: str
@@ -83,7 +83,7 @@ class Provision:
     def find(self, pins: Iterable[Pin], target: Target, image: Image | None) -> dict[Pin, Provided]:
         """The wheels that are in the store, every byte of them checked."""
         store = WheelStore(self.cache)
-        known = {pin: one for pin in pins if (one := self._recorded(pin, target, image)) is not None}
+        known = {pin: one for pin in pins if (one := self.recorded(pin, target, image)) is not None}
         with ThreadPoolExecutor() as pool:  # hashing lets other threads run
             paths = pool.map(store.find_whole, (one.sha256 for one in known.values()))
             found = zip(known.items(), paths, strict=True)
@@ -117,10 +117,10 @@ class Provision:
                 found[pin] = self._build(pin, target, image, files.get(pin), above)
         return found
 
-    def _recorded(self, pin: Pin, target: Target, image: Image | None) -> _Recorded | None:
-        """What is known of a pin's wheel."""
+    def recorded(self, pin: Pin, target: Target, image: Image | None) -> Recorded | None:
+        """What is known of a pin's wheel, which may be in the store."""
         if pin.kind == "wheel":
-            return _Recorded(sha256=pin.sha256, filename=pin.filename)
+            return Recorded(sha256=pin.sha256, filename=pin.filename)
         images = [image]
         if image is None and pin.kind == "sdist":  # what only an image can build, one may have built
             images = [recall_image(self.cache, self.image_place, target)]
@@ -129,7 +129,7 @@ class Provision:
                 continue
             known = self.cache.find_text(_BUILT, self._key(pin, target, other))
             if known is not None:
-                return _Recorded(**json.loads(known), built=True, image=None if other is image else other)
+                return Recorded(**json.loads(known), built=True, image=None if other is image else other)
         return None
 
     def _key(self, pin: Pin, target: Target, image: Image | None) -> str:
@@ -179,7 +179,7 @@ class Provision:
                     sha256 = repack(wheel, wheel.name, out)
                 with packed.open("rb") as file:
                     path = store.add(sha256, iter(partial(file.read, _CHUNK), b""))
-            recorded = _Recorded(sha256=sha256, filename=wheel.name, built=True, network=network)
+            recorded = Recorded(sha256=sha256, filename=wheel.name, built=True, network=network)
             known = {"sha256": sha256, "filename": wheel.name, "network": network}
             self.cache.store_text(_BUILT, key, json.dumps(known))
         return recorded.provided(path)

@@ -120,19 +120,27 @@ class _Work:
 
     def find(self, pins: Sequence[Pin], image: Image | None) -> dict[Pin, _Known]:
         """What is known of the pins."""
+        compared = [pin for pin in pins if self._may_be_known(pin, image)]
         known = {}
-        for pin, wheel in self.provision.find(pins, self.target, image).items():
-            index = self._read_index(wheel) if self._is_compared(wheel, image) else None
+        for pin, wheel in self.provision.find(compared, self.target, image).items():
+            index = self._read_index(wheel)
             if index is not None:
                 known[pin] = _Known(wheel=wheel, index=index)
         return known
+
+    def _may_be_known(self, pin: Pin, image: Image | None) -> bool:
+        """Whether all is there, as far as can be told without reading it."""
+        wheel = self.provision.recorded(pin, self.target, image)
+        if wheel is None or not self.cache.path(_INDEXES, index_key(wheel.sha256)).exists():
+            return False
+        return self._is_compared(wheel.sha256, image)
 
     def make(self, pins: Sequence[Pin], image: Image | None) -> dict[Pin, _Known]:
         """Provide these, and find out what is not known of them: their members are read beside their installation."""
         if not pins:
             return {}
         wheels = self.provision.wheels(pins, self.target, image)
-        new = {pin: wheel for pin, wheel in wheels.items() if not self._is_compared(wheel, image)}
+        new = {pin: wheel for pin, wheel in wheels.items() if not self._is_compared(wheel.sha256, image)}
         with ThreadPoolExecutor(1) as pool:
             rooms = _rooms(new)
             files = [[new[pin].file for pin in room] for room in rooms]
@@ -181,11 +189,11 @@ class _Work:
                 )
             yield _Known(wheel=wheel, index=index)
 
-    def _is_compared(self, wheel: Provided, image: Image | None) -> bool:
-        return image is None or self.cache.find_text(_COMPARED, self._compared_key(wheel, image)) is not None
+    def _is_compared(self, sha256: str, image: Image | None) -> bool:
+        return image is None or self.cache.find_text(_COMPARED, self._compared_key(sha256, image)) is not None
 
-    def _compared_key(self, wheel: Provided, image: Image) -> str:
-        inputs = (wheel.sha256, str(self.target), image.digest, f"index {INDEX_FORMAT}", f"uv {self.uv_version}")
+    def _compared_key(self, sha256: str, image: Image) -> str:
+        inputs = (sha256, str(self.target), image.digest, f"index {INDEX_FORMAT}", f"uv {self.uv_version}")
         return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
 
     def _compare(
@@ -214,7 +222,7 @@ class _Work:
                 )
         for room in rooms:
             for pin in room:
-                self.cache.store_text(_COMPARED, self._compared_key(known[pin].wheel, image), image.reference)
+                self.cache.store_text(_COMPARED, self._compared_key(known[pin].wheel.sha256, image), image.reference)
 
 
 def _rooms(pins: Iterable[Pin]) -> list[list[Pin]]:
