@@ -1,59 +1,86 @@
-"""A builder without uv, processes or disk: wheels and rooms are dictionaries. The contract holds it, too."""
+"""A builder without uv, processes or containers: what it lays down are dictionaries. The contract holds it, too."""
 
 from __future__ import annotations
 
+import configparser
+import hashlib
 import importlib.util
 import marshal
 import platform
 import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from lambdabuild import uv
 from lambdabuild.builders.base import (
     Builder,
     Image,
-    Installation,
-    InstalledFile,
     Kind,
+    Laid,
     Outcome,
+    Provide,
     Transformation,
     Transformed,
     Untransformed,
+    WheelBuild,
 )
 from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.paths import check_path
-from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
-from tests.wheels import Wheel, record_of
+from lambdabuild.wheels.installed import LaidFile
+from lambdabuild.wheels.wheelfile import WheelFile
+from tests.wheels import Wheel
 
 PHASE = "installing nowhere"
-PYTHON = "/somewhere/bin/python"
-
-Room = dict[str, tuple[bytes, bool]]
-"""Content and whether it is executable, by path."""
+LAUNCHER = """\
+#!/var/lang/bin/python{python}
+# -*- coding: utf-8 -*-
+import sys
+from {module} import {function}
+if __name__ == "__main__":
+    if sys.argv[0].endswith("-script.pyw"):
+        sys.argv[0] = sys.argv[0][:-11]
+    elif sys.argv[0].endswith(".exe"):
+        sys.argv[0] = sys.argv[0][:-4]
+    sys.exit({function}())
+"""
+"""What uv 0.13 writes, in the form that a listing has it."""
 
 
 class FakeBuilder(Builder):
-    """Installs wheels that it finds by URL or path. Where two wheels meet the last wins, as chance has it with uv."""
+    """Lays wheels down where it has an image, and builds what it has a wheel for."""
 
     name = "fake"
     place = "nowhere"
 
     def __init__(
-        self, wheels: Mapping[str, Wheel], *, image: Image | None = None, libraries: frozenset[str] | None = None
+        self,
+        *,
+        image: Image | None = None,
+        libraries: frozenset[str] | None = None,
+        wheels: Mapping[str, Wheel] | None = None,
+        requires: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._wheels = wheels
+        """``wheels`` are what it builds, and ``requires`` what their builds require, both by the name of the pin."""
         self._image = image
         self._libraries = libraries
-        self.orders: list[Installation] = []
-        """What was installed, in order."""
+        self._wheels = wheels or {}
+        self._requires = requires or {}
+        self.laid: list[list[list[str]]] = []
+        """The distributions in each room of each installation, ``one 1.0``."""
+        self.targets: list[Target] = []
+        """Of each installation."""
+        self.built: list[WheelBuild] = []
+        """What was built, in the order in which it was ordered."""
+        self.provided: dict[str, list[str]] = {}
+        """The file names of the wheels that each build was given."""
         self.transformed: list[list[str]] = []
         """The paths of what was transformed, in order."""
         self.open = 0
+        """Transformations whose context was not left."""
         self.cancelled = 0
-        """Installations whose context was not left."""
 
     def make_ready(self) -> None:
         pass
@@ -67,16 +94,27 @@ class FakeBuilder(Builder):
     def libraries(self, target: Target, *, listen: Listener) -> frozenset[str] | None:
         return self._libraries
 
-    @contextmanager
-    def install(self, order: Installation, *, listen: Listener) -> Iterator[Iterator[InstalledFile]]:
-        _refuse_sdists([pin for room in order.rooms for pin in room])
-        self.orders.append(order)
-        self.open += 1
-        try:
-            rooms = [self._installed(pins, order.target, listen) for pins in order.rooms]
-            yield _files(rooms)
-        finally:
-            self.open -= 1
+    def lay_down(
+        self, rooms: Sequence[Sequence[WheelFile]], target: Target, *, listen: Listener
+    ) -> Sequence[Laid] | None:
+        """Where two wheels meet the last wins, as chance has it with uv."""
+        if self._image is None:
+            return None
+        listen(Event(phase="install", text=f"installing for {target}"))
+        self.targets.append(target)
+        self.laid.append([[" ".join(wheel.filename.split("-")[:2]) for wheel in room] for room in rooms])
+        return [_laid(room, target.runtime.python) for room in rooms]
+
+    def build(self, order: WheelBuild, *, provide: Provide, folder: Path, listen: Listener) -> Path:
+        self.built.append(order)
+        name = order.pin.name
+        if name not in self._wheels:
+            raise BuildError(f"{order.pin} cannot be built")
+        if name in self._requires:
+            self.provided[name] = sorted(wheel.filename for wheel in provide(self._requires[name]))
+        path = folder / self._wheels[name].filename
+        path.write_bytes(self._wheels[name].data)
+        return path
 
     def transformer(self, kind: Kind, target: Target, *, listen: Listener) -> str:
         return f"fake {kind}"
@@ -93,21 +131,6 @@ class FakeBuilder(Builder):
             yield Outcome(version=platform.python_version() if order.kind == "compile" else "fake strip", files=made)
         finally:
             self.open -= 1
-
-    def _installed(self, pins: Sequence[Pin], target: Target, listen: Listener) -> Room:
-        listen(Event(phase="install", text=f"installing for {target}"))
-        room: Room = {".lock": (b"", False)}
-        for pin in pins:
-            room |= _unpacked(self._fetched(pin))
-        return room
-
-    def _fetched(self, pin: Pin) -> Wheel:
-        wheel = self._wheels.get(pin.path or pin.url)
-        if wheel is None:
-            raise uv.failure(PHASE, unreachable(pin))
-        if wheel.sha256 != pin.sha256:
-            raise uv.failure(PHASE, hash_mismatch(pin, wheel.sha256))
-        return wheel
 
 
 def _compiled(file: Untransformed) -> Transformed:
@@ -128,53 +151,38 @@ def _stripped(file: Untransformed) -> Transformed | None:
     return Transformed(room=file.room, path=file.path, content=content)
 
 
-def _files(rooms: Sequence[Room]) -> Iterator[InstalledFile]:
-    for number, room in enumerate(rooms):
-        for path, (content, executable) in room.items():
-            check_path(path)
-            yield InstalledFile(room=number, path=path, executable=executable, content=content)
+def _laid(room: Sequence[WheelFile], python: str) -> dict[str, LaidFile]:
+    laid = {".lock": _file(b"", False)}
+    for wheel in room:
+        try:
+            with zipfile.ZipFile(wheel.path) as archive:
+                laid |= _installed(archive, python)
+        except zipfile.BadZipFile as error:
+            raise uv.failure(PHASE, f"error: Failed to read `{wheel.filename}`\n  cause: {error}") from error
+    return laid
 
 
-def unreachable(pin: Pin) -> str:
-    """What uv 0.13 says when nobody listens at a wheel's URL."""
-    return (
-        f"error: Failed to download `{pin.name}=={pin.version}`\n"
-        f"  cause: Failed to fetch: {pin.url}\n"
-        f"  cause: error sending request for url ({pin.url})\n"
-        "  cause: client error (Connect)\n"
-        "  cause: tcp connect error\n"
-        "  cause: Connection refused (os error 111)"
-    )
+def _installed(archive: zipfile.ZipFile, python: str) -> dict[str, LaidFile]:
+    """The files that an installer makes of a wheel: its own, launchers in bin/, and what tells of the installer."""
+    laid = {}
+    entry_points = b""
+    for info in archive.infolist():
+        content = archive.read(info)
+        laid[info.filename] = _file(content, bool(info.external_attr >> 16 & 0o100))
+        folder, _, name = info.filename.partition("/")
+        if name == "entry_points.txt" and folder.endswith(".dist-info"):
+            entry_points = content
+        if name == "RECORD":
+            own = {f"{folder}/INSTALLER": b"fake", f"{folder}/REQUESTED": b"", info.filename: content + b"as installed"}
+            laid |= {path: _file(text, False) for path, text in own.items()}
+    parser = configparser.ConfigParser(delimiters=("=",))
+    parser.read_string(entry_points.decode())
+    for script, reference in parser["console_scripts"].items() if parser.has_section("console_scripts") else ():
+        module, _, function = reference.partition(":")
+        text = LAUNCHER.format(python=python, module=module, function=function)
+        laid[f"bin/{script}"] = _file(text.encode(), True)
+    return laid
 
 
-def hash_mismatch(pin: Pin, computed: str) -> str:
-    """What uv 0.13 says of a wheel with another hash."""
-    return (
-        f"error: Failed to download `{pin.name}=={pin.version}`\n"
-        f"  cause: Hash mismatch for `{pin.name}=={pin.version}`\n"
-        "\n"
-        "         Expected:\n"
-        f"           sha256:{pin.sha256}\n"
-        "\n"
-        "         Computed:\n"
-        f"           sha256:{computed}"
-    )
-
-
-def _unpacked(wheel: Wheel) -> Room:
-    """The files that an installer makes of a wheel: its own, launchers in bin/, and a RECORD of all."""
-    record = f"{wheel.dist_info}/RECORD"
-    launchers = {f"bin/{name}": f"#!{PYTHON}\n# {entry}\n".encode() for name, entry in wheel.launchers.items()}
-    files = {**wheel.files, **launchers}
-    if launchers:
-        files[record] = record_of(files, record).encode()
-    return {path: (content, path in wheel.executables or path in launchers) for path, content in files.items()}
-
-
-def _refuse_sdists(pins: Sequence[Pin]) -> None:
-    refused = [str(pin.no_wheel) for pin in pins if pin.kind == "sdist"]
-    if refused:
-        raise BuildError(
-            "\n".join(refused) + "\nthe fake builder installs wheels only",
-            hint="build in the Lambda image, where source distributions are compiled: --builder docker",
-        )
+def _file(content: bytes, executable: bool) -> LaidFile:
+    return LaidFile(size=len(content), executable=executable, sha256=hashlib.sha256(content).hexdigest())

@@ -1,7 +1,7 @@
 """What ``builders.base.Builder`` promises, asked of every builder, the fake included.
 
 A builder is added with a function that makes its ``Place`` and an entry in ``PLACES``. Docker is there twice: near,
-where the installed files come through a pipe, and far, where the engine sends them.
+where wheels are lent to the container, and far, where they are sent.
 """
 
 from __future__ import annotations
@@ -9,102 +9,92 @@ from __future__ import annotations
 import importlib.util
 import marshal
 import os
-import platform
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import docker
 import pytest
 
-from lambdabuild.builders.base import (
-    Builder,
-    Installation,
-    InstalledFile,
-    Transformation,
-    Transformed,
-    Untransformed,
-)
+from lambdabuild.builders.base import Builder, Laid, Transformation, Transformed, Untransformed
 from lambdabuild.builders.docker import DockerBuilder
 from lambdabuild.builders.engine import Engine
 from lambdabuild.builders.host import HostBuilder
 from lambdabuild.builders.ownership import LABEL, owner_labels
-from lambdabuild.errors import BuildError, MachineError, PolicyError
+from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Event, ignore
-from lambdabuild.model.requirements import Pin
-from lambdabuild.model.segment import parse_record
 from lambdabuild.model.target import Target
-from lambdabuild.model.wheels import NoWheel
 from lambdabuild.uv import find_binary
-from tests.bridge import find_gateway
-from tests.contract.fake_builder import PHASE, FakeBuilder, hash_mismatch, unreachable
-from tests.index import Index
+from lambdabuild.wheels.installed import LaidFile
+from lambdabuild.wheels.wheelfile import WheelFile
+from tests.contract.fake_builder import LAUNCHER, PHASE, FakeBuilder
+from tests.provisioning import IMAGE
 from tests.removals import wait_for_removals
-from tests.samples import RUNTIMES, target
+from tests.samples import target
 from tests.wheels import Wheel, wheel
 
 PY313 = target()
+OWN = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+"""What installers write into a ``.dist-info`` folder; which of them, and what, is theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A builder, an index that it reaches, and what shows whether it cleans up."""
+    """A builder, and what shows whether it cleans up."""
 
     builder: Builder
-    index: Index
     phase: str
     """What the builder calls installing wheels."""
     left: Callable[[], list[str]]
-    """What installations have left behind so far."""
+    """What its work has left behind so far."""
+    files: Path
+    """Where wheels lie, named as the store names them."""
     close: Callable[[], None] = lambda: None
     """Ends its connections."""
 
-    def pins(self, *wheels: Wheel) -> tuple[Pin, ...]:
-        """Pins of wheels that the index serves."""
-        return tuple(
-            Pin(
-                name=wheel.name.replace("_", "-"),
-                version=wheel.version,
-                kind="wheel",
-                url=self.index.add(wheel),
-                sha256=wheel.sha256,
-            )
-            for wheel in wheels
-        )
-
-    def local_pin(self, wheel: Wheel, folder: Path) -> Pin:
-        """The pin of a wheel that lies in a folder of this machine and that no index serves."""
-        path = folder / wheel.filename
+    def file(self, wheel: Wheel) -> WheelFile:
+        path = self.files / wheel.sha256
         path.write_bytes(wheel.data)
-        self.index.wheels[str(path)] = wheel
-        return Pin(name=wheel.name, version=wheel.version, kind="wheel", path=str(path), sha256=wheel.sha256)
+        path.chmod(0o444)
+        return WheelFile(path=path, filename=wheel.filename)
 
-    def install(
-        self, *rooms: tuple[Pin, ...], target: Target = PY313
-    ) -> AbstractContextManager[Iterator[InstalledFile]]:
-        return self.builder.install(Installation(target=target, rooms=rooms), listen=ignore)
-
-    def installed(self, *rooms: tuple[Pin, ...], target: Target = PY313) -> dict[tuple[int, str], InstalledFile]:
-        """Every file by room and path, without what uv leaves for itself."""
-        with self.install(*rooms, target=target) as files:
-            listed = [file for file in files if file.path != ".lock"]
-        found = {(file.room, file.path): file for file in listed}
-        assert len(found) == len(listed)
-        return found
+    def lay_down(self, *rooms: list[Wheel], target: Target = PY313) -> list[Laid]:
+        """What lies in each room, without what installers write for themselves."""
+        laid = self.builder.lay_down([[self.file(one) for one in room] for room in rooms], target, listen=ignore)
+        assert laid is not None
+        assert len(laid) == len(rooms)
+        return [{path: file for path, file in one.items() if not is_own(path)} for one in laid]
 
 
-def fake_place(index: Index, folder: Path) -> Place:
-    builder = FakeBuilder(index.wheels)
-    return Place(builder=builder, index=index, phase=PHASE, left=lambda: ["an installation"] * builder.open)
+def is_own(path: str) -> bool:
+    folder, _, name = path.partition("/")
+    return path == ".lock" or (folder.endswith(".dist-info") and name in OWN)
 
 
-def host_place(index: Index, folder: Path) -> Place:
+def laid_file(content: str | bytes, *, executable: bool = False) -> LaidFile:
+    data = content.encode() if isinstance(content, str) else content
+    return LaidFile(size=len(data), executable=executable, sha256=sha256(data).hexdigest())
+
+
+def files_of(*wheels: Wheel) -> dict[str, LaidFile]:
+    return {
+        path: laid_file(content, executable=path in one.executables)
+        for one in wheels
+        for path, content in one.files.items()
+        if not is_own(path)
+    }
+
+
+def fake_place(folder: Path) -> Place:
+    builder = FakeBuilder(image=IMAGE, libraries=frozenset({"libc.so.6"}))
+    return Place(builder=builder, files=folder, phase=PHASE, left=lambda: ["a transformation"] * builder.open)
+
+
+def host_place(folder: Path) -> Place:
     scratch = folder / "scratch"
     scratch.mkdir()
 
@@ -116,7 +106,7 @@ def host_place(index: Index, folder: Path) -> Place:
     environ = {"HOME": str(folder), "UV_CACHE_DIR": str(folder / "uv-cache"), "UV_HTTP_RETRIES": "0"}
     return Place(
         builder=HostBuilder(uv=find_binary(), environ=environ, scratch=scratch_folder),
-        index=index,
+        files=folder,
         phase="installing on the host",
         left=lambda: [path.name for path in scratch.iterdir()],
     )
@@ -128,7 +118,7 @@ class Far(Engine):
     near = False
 
 
-def docker_place(index: Index, folder: Path, kind: type[Engine] = Engine) -> Place:
+def docker_place(folder: Path, kind: type[Engine] = Engine) -> Place:
     template = os.environ.get("LAMBDABUILD_TEST_IMAGE")
     if not template:
         pytest.fail("LAMBDABUILD_TEST_IMAGE is not set: run scripts/test, or leave these out with -m 'not engine'")
@@ -154,7 +144,7 @@ def docker_place(index: Index, folder: Path, kind: type[Engine] = Engine) -> Pla
     )
     return Place(
         builder=builder,
-        index=index,
+        files=folder,
         phase="installing in the container",
         left=left,
         close=engine.client.close,
@@ -167,89 +157,74 @@ PLACES = {
     "docker": docker_place,
     "docker far": partial(docker_place, kind=Far),
 }
-"""Makers of places by name; each is given the index at an address that it reaches, and a folder of its own."""
+"""Makers of places by name; each is given a folder of its own."""
 NEEDS_NO_ENGINE = ("fake", "host")
 EVERY = [name if name in NEEDS_NO_ENGINE else pytest.param(name, marks=pytest.mark.engine) for name in PLACES]
-
-
-def served_at(name: str) -> str:
-    """An address of this machine that the builder reaches."""
-    if name in NEEDS_NO_ENGINE:
-        return "127.0.0.1"
-    client = docker.from_env()
-    try:
-        return find_gateway(client)
-    finally:
-        client.close()
+in_an_image = pytest.mark.parametrize("place", [name for name in EVERY if name != "host"], indirect=True)
+"""Where there is a container, or what stands for one."""
 
 
 @pytest.fixture(params=EVERY)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    with ExitStack() as stack:
-        index = stack.enter_context(Index(host=served_at(request.param)))
-        made = PLACES[request.param](index, tmp_path)
-        stack.callback(made.close)
+    made = PLACES[request.param](tmp_path)
+    try:
         yield made
         assert made.left() == []
+    finally:
+        made.close()
 
 
+def test_wheels_are_laid_down_where_there_is_an_image(place: Place) -> None:
+    image = place.builder.image(PY313, listen=ignore)
+    laid = place.builder.lay_down([[place.file(wheel("one"))]], PY313, listen=ignore)
+    assert (laid is None) == (image is None)
+    assert (image is None) == (place.builder.name == "host")
+
+
+@in_an_image
 def test_the_files_of_wheels(place: Place) -> None:
     one = wheel("one", files={"one/__init__.py": "ONE = 1\n", "one/data/ä.bin": bytes(range(256)), "one/empty": ""})
     two = wheel("two_parts", files={"two.py": "TWO = 2\n"})
-    found = place.installed(place.pins(one, two))
-    records = {(0, f"{each.dist_info}/RECORD") for each in (one, two)}
-    expected = {(0, path): content for each in (one, two) for path, content in each.files.items()}
-    assert found.keys() == expected.keys()
-    assert {key: file.content for key, file in found.items() if key not in records} == {
-        key: content for key, content in expected.items() if key not in records
-    }
-    for each in (one, two):
-        path = f"{each.dist_info}/RECORD"
-        assert set(parse_record(found[0, path].content.decode())) == set(parse_record(each.files[path].decode()))
+    (laid,) = place.lay_down([one, two])
+    assert laid == files_of(one, two)
+    assert laid["two.py"] == laid_file("TWO = 2\n")
+    assert laid["one/empty"] == laid_file("")
 
 
-def test_wheels_that_no_index_serves(place: Place, tmp_path: Path) -> None:
-    local = place.local_pin(wheel("local", files={"local.py": "LOCAL = 1\n"}), tmp_path)
-    found = place.installed((*place.pins(wheel("one")), local))
-    assert found[0, "local.py"].content == b"LOCAL = 1\n"
-    assert (0, "one.py") in found
-
-
+@in_an_image
 def test_executable_files(place: Place) -> None:
     native = wheel("native", files={"native.so": b"\x7fELF", "native.py": ""}, executables=["native.so"])
-    found = place.installed(place.pins(native))
-    assert {path for (_, path), file in found.items() if file.executable} == {"native.so"}
+    (laid,) = place.lay_down([native])
+    assert laid == files_of(native)
+    assert (laid["native.so"].executable, laid["native.py"].executable) == (True, False)
 
 
-def test_paths_that_may_not_be_packaged(place: Place) -> None:
-    with pytest.raises(PolicyError) as caught:
-        place.installed(place.pins(wheel("odd", files={"odd/a\xa0b.py": ""})))
-    assert caught.value.message == (
-        "'odd/a\\xa0b.py' is not a path that may be packaged: "
-        "a path is relative, below its root, and of printable UTF-8"
-    )
-
-
-def test_launchers_are_executable_and_in_the_record(place: Place) -> None:
+@in_an_image
+@pytest.mark.parametrize("python", ["3.13", "3.11"])
+def test_launchers_start_the_python_of_the_runtime(place: Place, python: str) -> None:
     tool = wheel("tool", files={"tool.py": "def main(): ...\n"}, launchers={"run-tool": "tool:main"})
-    found = place.installed(place.pins(tool))
-    launcher = found[0, "bin/run-tool"]
-    assert launcher.executable
-    assert launcher.content.startswith(b"#!/")
-    rows = {row.path: row.sha256 for row in parse_record(found[0, "tool-1.0.dist-info/RECORD"].content.decode())}
-    assert rows["bin/run-tool"] == sha256(launcher.content).hexdigest()
+    (laid,) = place.lay_down([tool], target=target(python))
+    launcher = LAUNCHER.format(python=python, module="tool", function="main")
+    assert laid == files_of(tool) | {"bin/run-tool": laid_file(launcher, executable=True)}
 
 
+@in_an_image
 def test_rooms_are_kept_apart(place: Place) -> None:
     one = wheel("one", files={"shared.py": "WHOSE = 1\n"})
     two = wheel("two", files={"shared.py": "WHOSE = 2\n"})
-    found = place.installed(place.pins(one), place.pins(two))
-    assert found[0, "shared.py"].content == b"WHOSE = 1\n"
-    assert found[1, "shared.py"].content == b"WHOSE = 2\n"
-    assert {room for room, path in found if path.startswith("one-")} == {0}
-    assert {room for room, path in found if path.startswith("two-")} == {1}
+    newer = wheel("one", "2.0", {"shared.py": "WHOSE = 1, but newer\n"})
+    assert place.lay_down([one], [two], [newer]) == [files_of(one), files_of(two), files_of(newer)]
 
 
+@in_an_image
+def test_where_two_wheels_meet_one_of_them_wins(place: Place) -> None:
+    one = wheel("one", files={"shared.py": "WHOSE = 1\n", "one.py": ""})
+    two = wheel("two", files={"shared.py": "WHOSE = 2\n", "two.py": ""})
+    (laid,) = place.lay_down([one, two])
+    assert laid in (files_of(one, two), files_of(two, one))
+
+
+@in_an_image
 @pytest.mark.parametrize(
     ("python", "architecture", "platform"), [("3.14", "arm64", "aarch64"), ("3.11", "x86_64", "x86_64")]
 )
@@ -258,133 +233,24 @@ def test_wheels_for_other_machines(place: Place, python: str, architecture: str,
     native = wheel(
         "native", files={"native.so": platform}, tag=f"{interpreter}-{interpreter}-manylinux_2_17_{platform}"
     )
-    found = place.installed(place.pins(native), target=target(python, architecture))
-    assert found[0, "native.so"].content == platform.encode()
+    assert place.lay_down([native], target=target(python, architecture)) == [files_of(native)]
 
 
+@in_an_image
 def test_an_installation_tells_that_it_begins(place: Place) -> None:
     events: list[Event] = []
-    with place.builder.install(Installation(target=target(), rooms=(place.pins(wheel("one")),)), listen=events.append):
-        pass
+    place.builder.lay_down([[place.file(wheel("one"))]], PY313, listen=events.append)
     assert "install" in {event.phase for event in events}
 
 
-def test_nothing_is_left_when_the_files_are_not_read(place: Place) -> None:
-    with place.install(place.pins(wheel("one"))):
-        assert place.left() != []
-    assert place.left() == []
-
-
-def test_nothing_is_left_after_an_exception(place: Place) -> None:
-    with pytest.raises(ZeroDivisionError), place.install(place.pins(wheel("one"))) as files:
-        next(files)
-        raise ZeroDivisionError
-    assert place.left() == []
-
-
-def test_another_hash_than_the_locked_one(place: Place) -> None:
-    (right,) = place.pins(wheel("one"))
-    wrong = replace(right, sha256="00" * 32)
-    with pytest.raises(PolicyError) as caught, place.install((wrong,)):
-        pass
+@in_an_image
+def test_a_file_that_is_no_wheel(place: Place) -> None:
+    file = place.file(wheel("one"))
+    file.path.chmod(0o644)
+    file.path.write_bytes(b"no archive")
+    with pytest.raises(BuildError) as caught:
+        place.builder.lay_down([[file]], PY313, listen=ignore)
     assert caught.value.message.startswith(f"{place.phase} failed; uv says:\n  ")
-    assert caught.value.message.endswith(said(hash_mismatch(wrong, right.sha256)))
-    assert caught.value.hint == "the file is not the one that was locked: do not use it before you know why"
-    assert place.left() == []
-
-
-def test_what_was_fetched_once_is_not_asked_for_again(place: Place) -> None:
-    pins = place.pins(wheel("once", files={"once.txt": os.urandom(8).hex()}))
-    first = place.installed(pins)
-    place.index.requests.clear()
-    assert place.installed(pins) == first
-    assert place.index.requests == []
-
-
-def test_a_server_that_is_gone(place: Place) -> None:
-    (pin,) = place.pins(wheel("one"))
-    place.index.close()
-    place.index.wheels.clear()
-    with pytest.raises(MachineError) as caught, place.install((pin,)):
-        pass
-    assert caught.value.message.startswith(f"{place.phase} failed; uv says:\n  ")
-    assert caught.value.message.endswith(said(unreachable(pin)))
-    assert caught.value.hint == "check the network, the proxy settings and the index (uv's UV_INDEX…)"
-    assert place.left() == []
-
-
-@pytest.mark.parametrize("place", ["fake", "host"], indirect=True)
-def test_sdists_need_a_container(place: Place) -> None:
-    def of(name: str) -> Pin:
-        why = NoWheel(name=name, version="1.0", target=target(), wheels=(), needed_glibc=None, usable_by=())
-        return Pin(name=name, version="1.0", kind="sdist", url="http://files.example/", sha256="", no_wheel=why)
-
-    with pytest.raises(BuildError) as caught, place.install(place.pins(wheel("one")), (of("two"),), (of("three"),)):
-        pass
-    assert caught.value.message == (
-        "two 1.0 has no wheel for python3.13 x86_64, only a source distribution\n"
-        "three 1.0 has no wheel for python3.13 x86_64, only a source distribution\n"
-        f"the {place.builder.name} builder installs wheels only"
-    )
-    assert caught.value.hint == ("build in the Lambda image, where source distributions are compiled: --builder docker")
-    assert place.left() == []
-    assert place.index.requests == []
-
-
-BACKEND = """
-import zipfile
-
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    name = "inner-1.0-TAG.whl"
-    with zipfile.ZipFile(f"{wheel_directory}/{name}", "w") as archive:
-        archive.write("inner.py")
-        archive.writestr("inner-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: inner\\nVersion: 1.0\\n")
-        archive.writestr("inner-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: TAG\\n")
-        archive.writestr("inner-1.0.dist-info/RECORD", "inner.py,,\\ninner-1.0.dist-info/RECORD,,\\n")
-    return name
-"""
-
-
-def folder_pin(folder: Path, tag: str) -> Pin:
-    """A project without dependencies, with a build backend of its own."""
-    for name, text in {
-        "inner.py": "INNER = 1\n",
-        "backend.py": BACKEND.replace("TAG", tag),
-        "pyproject.toml": '[project]\nname = "inner"\nversion = "1.0"\n'
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
-    }.items():
-        (folder / name).write_text(text)
-    return Pin(name="inner", version="1.0", kind="folder", path=str(folder), sha256="00" * 32)
-
-
-@pytest.mark.parametrize("place", ["host"], indirect=True)
-def test_folders_are_built_from_a_copy(place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("inner")
-    pin = folder_pin(folder, "py3-none-any")
-    before = sorted(folder.rglob("*"))
-    found = place.installed(place.pins(wheel("one")), (pin,))
-    assert found[1, "inner.py"].content == b"INNER = 1\n"
-    assert sorted(folder.rglob("*")) == before
-
-
-OTHER = target(next(one.python for one in RUNTIMES if one.python != f"3.{sys.version_info.minor}"))
-HERE = f"linux_{platform.machine()}"
-
-
-@pytest.mark.parametrize("place", ["host"], indirect=True)
-@pytest.mark.parametrize(
-    ("tag", "told"),
-    [
-        (f"py3-none-{HERE}", f"py3-none-{HERE}"),
-        (f"cp{sys.version_info.major}{sys.version_info.minor}-none-{HERE}", "a wheel of its own Python"),
-    ],
-)
-def test_the_host_compiles_nothing(place: Place, tmp_path_factory: pytest.TempPathFactory, tag: str, told: str) -> None:
-    pin = folder_pin(tmp_path_factory.mktemp("inner"), tag)
-    with pytest.raises(BuildError) as caught, place.install((pin,), target=OTHER):
-        pass
-    assert caught.value.message == f"inner 1.0 compiles to {told} on this machine, which is not {OTHER}"
-    assert caught.value.hint == "build in the Lambda image: --builder docker"
     assert place.left() == []
 
 
@@ -457,8 +323,3 @@ def test_the_host_strips_no_symbols(place: Place) -> None:
         "symbols for python3.13 x86_64 are stripped by its own binutils, and the host builder has none\n"
         "  hint: build in the Lambda image (--builder docker), or leave out strip-symbols"
     )
-
-
-def said(text: str) -> str:
-    """What uv said, as messages show it."""
-    return textwrap.indent(text, "  ", lambda line: True)

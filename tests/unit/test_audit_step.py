@@ -190,7 +190,7 @@ def test_an_image_tells_its_libraries_once(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.ensure()
     image = Image(reference="image", digest="sha256:" + "12" * 32)
-    builder = Counting({}, image=image, libraries=frozenset({"libGL.so.1", "libX11.so.6"}))
+    builder = Counting(image=image, libraries=frozenset({"libGL.so.1", "libX11.so.6"}))
     libraries = libraries_of({}, builder=builder, cache=cache, listen=ignore)
     for _ in range(2):
         assert libraries(target()) == {"libGL.so.1", "libX11.so.6"}
@@ -204,7 +204,7 @@ def test_an_image_tells_its_libraries_once(tmp_path: Path) -> None:
 
 
 def test_without_an_image_nothing_is_known(tmp_path: Path) -> None:
-    builder = Counting({})
+    builder = Counting()
     libraries = libraries_of({target(): None}, builder=builder, cache=Cache(tmp_path), listen=ignore)
     for _ in range(2):
         assert libraries(target()) is None

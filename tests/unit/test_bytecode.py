@@ -31,7 +31,7 @@ Compile = Callable[..., Compiled]
 
 @pytest.fixture
 def builder() -> FakeBuilder:
-    return FakeBuilder({})
+    return FakeBuilder()
 
 
 @pytest.fixture

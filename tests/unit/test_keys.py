@@ -219,7 +219,7 @@ def compiled(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     cache.ensure()
 
     def run(piece: Piece, *, goal: Target = TARGET, builder: type[FakeBuilder] = FakeBuilder) -> tuple[int, str]:
-        machine = builder({})
+        machine = builder()
         (patch,) = ensure_patches(
             "compile", [piece], goal, path_of=lambda path: path + "c", builder=machine, cache=cache, listen=ignore
         )

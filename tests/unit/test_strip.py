@@ -67,7 +67,7 @@ def contents(made: Segment) -> dict[str, bytes]:
 
 
 def test_what_is_stripped(strip: Callable[..., Stripped]) -> None:
-    builder = FakeBuilder({})
+    builder = FakeBuilder()
     made = strip(NATIVE, PURE, builder=builder)
     native, pure = made.segments.values()
     assert pure is PURE
@@ -87,14 +87,14 @@ def test_what_is_stripped(strip: Callable[..., Stripped]) -> None:
 
 
 def test_what_was_saved_and_restored(strip: Callable[..., Stripped]) -> None:
-    made = strip(NATIVE, PURE, builder=FakeBuilder({}))
+    made = strip(NATIVE, PURE, builder=FakeBuilder())
     assert made.saved == {hashlib.sha256(b"code").hexdigest(): len("[symbols]")}
     assert made.restored == {"native 1.0": {"native/brittle.so": "it would break"}}
     assert made.version == "fake strip"
 
 
 def test_nothing_to_strip(strip: Callable[..., Stripped]) -> None:
-    builder = FakeBuilder({})
+    builder = FakeBuilder()
     made = strip(PURE, builder=builder)
     assert tuple(made.segments.values()) == (PURE,)
     assert (made.saved, made.restored, made.version) == ({}, {}, None)
@@ -102,7 +102,7 @@ def test_nothing_to_strip(strip: Callable[..., Stripped]) -> None:
 
 
 def test_the_cache_holds_both(strip: Callable[..., Stripped]) -> None:
-    builder, events = FakeBuilder({}), list[Event]()
+    builder, events = FakeBuilder(), list[Event]()
     first = strip(NATIVE, builder=builder, listen=events.append)
     assert [(event.phase, event.text) for event in events] == [("strip", "stripping 3 files for python3.13 x86_64")]
     events.clear()
@@ -124,6 +124,6 @@ def test_facts_follow_their_files(strip: Callable[..., Stripped]) -> None:
             for path in (good, other)
         ),
     )
-    ((_, native),) = strip(replace(NATIVE, facts=facts), builder=FakeBuilder({})).segments.items()
+    ((_, native),) = strip(replace(NATIVE, facts=facts), builder=FakeBuilder()).segments.items()
     assert [one.path for one in native.facts.lookups] == ["native/__init__.py"]
     assert [one.path for one in native.facts.binaries] == [other]  # what is left of the good one is no ELF file
