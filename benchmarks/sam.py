@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.measure import Failed, run
 from benchmarks.projects import Edited, Project, export
 from benchmarks.race import Contender
-from benchmarks.workplace import KEPT, Workplace
+from benchmarks.workplace import KEPT, Workplace, tool
 
 VERSION = "1.170.0"
 TIMEOUT = 300.0
@@ -64,8 +64,8 @@ def ensure_sam(place: Workplace) -> Path:
     folder = KEPT / f"aws-sam-cli-{VERSION}"
     sam = folder / "bin" / "sam"
     if not sam.exists():
-        _set_up(place, [sys.executable, "-m", "venv", "--clear", str(folder)], place.folder)
-        install = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", f"aws-sam-cli=={VERSION}"]
+        _set_up(place, [tool("uv"), "venv", "--clear", "--python", sys.executable, str(folder)], place.folder)
+        install = [tool("uv"), "pip", "install", "--python", str(folder), f"aws-sam-cli=={VERSION}"]
         _set_up(place, install, place.folder)
     return sam
 
