@@ -1,4 +1,4 @@
-"""A dozen of scripts/probes: well-known distributions, built with default slimming and used in the Lambda image."""
+"""A dozen of tests/probes: well-known distributions, built with default slimming and used in the Lambda image."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-RUN = Path(__file__).parents[2] / "scripts" / "probes" / "run.py"
+RUN = Path(__file__).parents[1] / "probes" / "run.py"
 CHOSEN = (
     "pydantic-email",  # metadata of another distribution, by its name
     "click",  # by a name that is given

@@ -1,4 +1,4 @@
-"""The table of scripts/probes: complete, pinned, and able to run without a network."""
+"""The table of tests/probes: complete, pinned, and able to run without a network."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tomli
 
-TABLE = tomli.loads(Path(__file__).parents[2].joinpath("scripts", "probes", "probes.toml").read_text())
+TABLE = tomli.loads(Path(__file__).parents[1].joinpath("probes", "probes.toml").read_text())
 PROBES = TABLE["probes"]
 PIN = re.compile(r"(?P<name>[\w.-]+)(\[[\w,-]+\])?==[\w.]+")
 KNOWN_TO_NEED_METADATA = {

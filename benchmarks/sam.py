@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scripts.bench.measure import Failed, run
-from scripts.bench.projects import Edited, Project, export
-from scripts.bench.race import Contender
-from scripts.bench.workplace import KEPT, Workplace
+from benchmarks.measure import Failed, run
+from benchmarks.projects import Edited, Project, export
+from benchmarks.race import Contender
+from benchmarks.workplace import KEPT, Workplace, tool
 
 VERSION = "1.170.0"
 TIMEOUT = 300.0
@@ -46,8 +46,7 @@ def cached_functions(place: Workplace, project: Project, folder: Path, source: s
     _write_project(place, project, folder, functions, python=python)
     sam = ensure_sam(place)
     argv = _sam(sam, "--cached", "--parallel")
-    log = place.folder / "set-up.log"
-    run(["sh", "-c", argv], cwd=folder, environ=_environ(place), log=log, timeout=TIMEOUT, measured=False)
+    _set_up(place, ["sh", "-c", argv], folder)
     zips = [_zip(function, ".", f"{name}.zip") for function, name in functions.items()]
     return _contender(
         place,
@@ -65,12 +64,9 @@ def ensure_sam(place: Workplace) -> Path:
     folder = KEPT / f"aws-sam-cli-{VERSION}"
     sam = folder / "bin" / "sam"
     if not sam.exists():
-        steps = (
-            [sys.executable, "-m", "venv", "--clear", str(folder)],
-            [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", f"aws-sam-cli=={VERSION}"],
-        )
-        for step in steps:
-            _set_up(place, step)
+        _set_up(place, [tool("uv"), "venv", "--clear", "--python", sys.executable, str(folder)], place.folder)
+        install = [tool("uv"), "pip", "install", "--python", str(folder), f"aws-sam-cli=={VERSION}"]
+        _set_up(place, install, place.folder)
     return sam
 
 
@@ -118,9 +114,8 @@ def _has(place: Workplace, image: str) -> bool:
     return False
 
 
-def _set_up(place: Workplace, argv: Sequence[str]) -> None:
-    log = place.folder / "set-up.log"
-    run(argv, cwd=place.folder, environ=place.environ, log=log, timeout=900, measured=False)
+def _set_up(place: Workplace, argv: Sequence[str], cwd: Path) -> None:
+    run(argv, cwd=cwd, environ=_environ(place), log=place.folder / "set-up.log", timeout=900, measured=False)
 
 
 def _write_project(

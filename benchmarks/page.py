@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from scripts.bench.results import Comparison, Contestant, Outcome, Results
-from scripts.bench.stats import Spread
+from benchmarks.results import Comparison, Contestant, Outcome, Results, Spread
 
-_SCALE = ("scale-first", "scale-unchanged", "scale-changed")
+_MONOREPO = "monorepo-"
 _INTRODUCTION = """# Benchmarks
 
 How long lambdabuild takes, and how much memory, beside what people use today. Measured on {day}; to measure again:
 
 ```sh
-.venv/bin/python scripts/bench --output docs    # or: task bench -- --output docs
-.venv/bin/python scripts/bench layer --quick    # one case, one round
+.venv/bin/python -m benchmarks --output docs    # or: task bench -- --output docs
+.venv/bin/python -m benchmarks layer --quick    # one case, one round
 ```
 
 ![Seconds for the same work, side by side](benchmarks.svg)
@@ -28,16 +27,20 @@ _METHOD = """## What is measured
   the largest. A ratio is that of the medians; in brackets stand the smallest and the largest ratio of two runs of one
   round.
 * Before each run, and outside of its time, a contender is put in the state that the case names. Downloads are always
-  warm: the classic recipe has its pip cache in a volume, uv and lambdabuild have their download caches. `sam build
-  --use-container` keeps none, so that it downloads in each run, as it does for its users.
+  warm: the classic recipes have the cache of pip or uv in a volume, uv's guide has that of uv, and lambdabuild has its
+  store of wheels, while everything else of its cache is empty where nothing was built before. `sam build
+  --use-container` keeps no downloads, so that it downloads in each run, as it does for its users.
+* The others do not try what they build. lambdabuild is measured without its proof (`--no-verify`), as they are, and
+  with it, as it comes; the unchanged layer is one with proof.
 * `sam build --cached` runs on the host and has no layer in its template, which is the quickest that it can be.
 * The fat zips of the classic recipe hold the AWS SDK as well, which lambdabuild leaves to the runtime.
-* The others do not try what they build, so lambdabuild does not either, unless "verified" is said. The unchanged layer
-  is built with all defaults.
+* `zip -9` packs the tree of lambdabuild's own layer.
 * Memory is that of the largest single process on the host (`ru_maxrss`). What containers hold is not in it: of the
   classic recipe and of `sam build --use-container` it is the client alone that is weighed. Less than the 30 MB or so of
-  the benchmark itself cannot be told.
+  the benchmark itself cannot be seen.
 * Of pip's configuration only the index holds, so that a machine's own wheels do not distort the comparison.
+* Not measured: downloads from an index, pulling the image, arm64, macOS, an Engine on another machine, more than the
+  cores named below, and a disk that is slow or full. Other machines give other seconds; the ratios vary less.
 
 """
 
@@ -87,7 +90,7 @@ def _comparison(outcome: Outcome, comparison: Comparison) -> Sequence[str]:
     ours = outcome.find(comparison.ours)
     theirs = outcome.find(comparison.theirs) if comparison.theirs else None
     assert value is not None and ours is not None
-    case = outcome.title + (", verified" if comparison.ours == "verified" else "")
+    case = outcome.title + ours.short.removeprefix("lambdabuild")
     return (
         case,
         _figure(ours, comparison),
@@ -118,11 +121,12 @@ def _bound(comparison: Comparison) -> str:
         return ""
     if comparison.theirs is None:
         return f"under {memory(comparison.at_most)}"
-    return "not larger" if comparison.figure == "size" else f"at most {times(comparison.at_most)} times"
+    most = f"{comparison.at_most:g}" if comparison.figure == "size" else times(comparison.at_most)
+    return f"at most {most} times"
 
 
 def _monorepos(results: Results) -> str:
-    outcomes = [outcome for name in _SCALE if (outcome := results.find(name)) is not None]
+    outcomes = [outcome for outcome in results.outcomes if outcome.name.startswith(_MONOREPO)]
     names = dict.fromkeys((one.name, one.label) for outcome in outcomes for one in outcome.contestants)
     rows = []
     for name, label in names:
@@ -142,7 +146,7 @@ def _all(results: Results) -> str:
 
 def _figures(outcomes: Iterable[Outcome]) -> Iterator[Sequence[str]]:
     for outcome in outcomes:
-        if outcome.name in (*_SCALE, "size"):
+        if outcome.name.startswith(_MONOREPO):
             continue
         case = outcome.title
         for one in outcome.contestants:

@@ -1,4 +1,4 @@
-"""``python scripts/bench``: measure, print the table, write the page."""
+"""``python -m benchmarks``: measure, print the tables, write the page."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from scripts.bench.cases import CASES, races
-from scripts.bench.machine import describe
-from scripts.bench.measure import Failed
-from scripts.bench.page import page, tables
-from scripts.bench.picture import picture
-from scripts.bench.projects import EXAMPLE, read_project
-from scripts.bench.race import hold
-from scripts.bench.results import Outcome, Results, document, parse
-from scripts.bench.workplace import workplace
+from benchmarks import sam
+from benchmarks.cases import CASES, races
+from benchmarks.measure import Failed
+from benchmarks.page import page, tables
+from benchmarks.picture import picture
+from benchmarks.projects import EXAMPLE, read_project
+from benchmarks.race import hold
+from benchmarks.results import Outcome, Results, document, parse
+from benchmarks.workplace import describe, workplace
 
 _CASES = """cases:
-  layer       the layer: the classic recipe, sam build --use-container, lambdabuild
+  layer       the layer: the classic recipe with pip and with uv, sam build --use-container, lambdabuild
   dependency  one dependency changed: the classic recipe, lambdabuild
   unchanged   nothing changed: the classic recipe, lambdabuild
   floor       nothing changed: python -c "import click", lambdabuild
@@ -30,17 +30,18 @@ _CASES = """cases:
   fat         three fat zips after the layer: zip -qr, lambdabuild
   all         layer, slim and fat zips: the classic recipe, lambdabuild
   host        the layer without Docker: uv's guide, lambdabuild
-  size        bytes of the layer's zip: zip -9, lambdabuild
-  scale       monorepos of 10, 100 and 500 functions: first build, unchanged, 5 edited
+  small       a layer of pydantic and requests, ten wheels, without Docker: uv's guide, lambdabuild
+  size        the layer's zip: zip -9, lambdabuild with compression "fast" and "small"
+  monorepo    10, 100, 500 and 2,000 functions: first build, unchanged, one edited
 
-Without Docker, and without a package index, what needs them is told as not measured.
+Without Docker, and without a package index, what needs them is named as not measured.
 """
 
 
 def main(argv: Sequence[str]) -> int:
     """The exit code: 0 when all was measured, whatever the figures; 1 when something was not; 130 and 143 as usual."""
     options = _options(argv)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     try:
         results = parse(json.loads(options.read.read_text(encoding="utf-8"))) if options.read else _measure(options)
     except KeyboardInterrupt:
@@ -62,6 +63,7 @@ def _measure(options: argparse.Namespace) -> Results:
     project = read_project(EXAMPLE, Path())
     with workplace(project.python, project.architecture) as place:
         machine = describe(place, python=project.python, architecture=project.architecture)
+        machine["AWS SAM CLI"] = sam.VERSION
         if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
             print("warning: this machine is busy with something else; ratios will be wide", file=sys.stderr)
         for race in races(place, options.cases or list(CASES)):
@@ -81,13 +83,13 @@ def _write(results: Results, folder: Path) -> None:
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python scripts/bench",
+        prog="python -m benchmarks",
         description="Times lambdabuild and what people use today, as whole processes, in turn, on this machine.",
         epilog=_CASES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", type=_case, help="[default: all]")
-    parser.add_argument("--rounds", type=_count, default=5, metavar="N", help="counted rounds after a warm-up [5]")
+    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="counted rounds after a warm-up [3]")
     parser.add_argument("--quick", action="store_true", help="one counted round")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write benchmarks.json, .svg and .md there")
     parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing: the figures of a benchmarks.json")
@@ -106,5 +108,5 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _terminated(number: int, frame: object) -> None:
-    sys.exit(143)
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -24,7 +24,7 @@ class Monorepo:
     """How large the project is."""
 
     functions: int
-    groups: int
+    groups: int = 5
     python: str = "3.13"
 
     def function(self, number: int) -> str:
@@ -71,7 +71,7 @@ def _pyproject(repo: Monorepo) -> str:
     return (
         f'[project]\nname = "monorepo"\nversion = "0.1.0"\nrequires-python = ">=3.10"\n'
         f"\n[dependency-groups]\n{groups}"
-        "\n[tool.uv]\npackage = false\ndefault-groups = []\n"
+        '\n[tool.uv]\npackage = false\ndefault-groups = []\nexclude-newer = "2026-11-01T00:00:00Z"\n'
         f'\n[tool.lambdabuild]\npython = "{repo.python}"\narchitecture = "x86_64"\n{layers}{functions}'
     )
 

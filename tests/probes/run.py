@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Builds well-known distributions with default slimming and uses each in the Lambda image: none may fail.
 
-    scripts/probes/run.py                        all of probes.toml
-    scripts/probes/run.py flask moto             these
-    scripts/probes/run.py --slimming strip       what fails when metadata and tests are left out whatever asks for them
+    tests/probes/run.py                        all of probes.toml
+    tests/probes/run.py flask moto             these
+    tests/probes/run.py --slimming strip       what fails when metadata and tests are left out whatever asks for them
 
 Each probe is a project of its own, a layer and a slim function, that ``lambdabuild package`` builds and
 ``lambdabuild invoke`` runs. The exit code is 1 when one of them fails.

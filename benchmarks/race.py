@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.bench.measure import Failed, Run, run
-from scripts.bench.results import Archive, Comparison, Contestant, Outcome
+from benchmarks.measure import Failed, Run, run
+from benchmarks.results import Archive, Comparison, Contestant, Outcome
 
 TIMEOUT = 900.0
 
@@ -49,8 +49,6 @@ class Race:
     """Labels of contenders that could not be set up, and why."""
     repeat: int = 1
     """Rounds of this race for each round that is asked for: more, where a run takes a tenth of a second."""
-    single: bool = False
-    """One round without a warm-up: for what does not vary, the size of an archive."""
 
 
 def hold(race: Race, *, rounds: int, log: Path) -> Outcome:
@@ -61,7 +59,7 @@ def hold(race: Race, *, rounds: int, log: Path) -> Outcome:
     runs: dict[str, list[Run]] = {contender.name: [] for contender in race.contenders}
     archives: dict[str, tuple[Archive, ...]] = {}
     missing = dict(race.missing)
-    total = 1 if race.single else 1 + rounds * race.repeat
+    total = 1 + rounds * race.repeat
     for number in range(total):
         for contender in race.contenders:
             if contender.label in missing:
@@ -72,7 +70,7 @@ def hold(race: Race, *, rounds: int, log: Path) -> Outcome:
                 missing[contender.label] = str(error)
                 print(f"{contender.label}: {error}", file=sys.stderr)
                 continue
-            if number or race.single:
+            if number:
                 runs[contender.name].append(took)
             _tell(race, contender, number, total, took)
     ran = [contender for contender in race.contenders if contender.label not in missing]
@@ -115,6 +113,6 @@ def _look_at(path: Path) -> Archive:
 
 
 def _tell(race: Race, contender: Contender, number: int, total: int, took: Run) -> None:
-    what = "warm-up" if number == 0 and total > 1 else f"round {number or 1}"
+    what = f"round {number} of {total - 1}" if number else "warm-up"
     width = shutil.get_terminal_size().columns - 1
     print(f"{race.name}, {what}: {took.seconds:.2f} s, {contender.label}"[:width], file=sys.stderr, flush=True)

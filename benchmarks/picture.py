@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
-from scripts.bench.page import seconds, times
-from scripts.bench.results import Contestant, Outcome, Results
+from benchmarks.page import seconds, times
+from benchmarks.results import Contestant, Outcome, Results
 
-_SHOWN = ("layer", "dependency", "unchanged", "code", "fat", "all", "host")
+_SHOWN = ("layer", "dependency", "unchanged", "code", "fat", "all", "host", "small")
 _MARGIN, _WIDTH, _LEFT, _RIGHT, _TOP = 16, 820, 206, 170, 72
 _BAR, _ROW, _HEADING, _GAP = 16, 23, 24, 16
 _STYLE = """
@@ -60,8 +60,8 @@ def picture(results: Results) -> str:
 
 def _subtitle(results: Results) -> str:
     processor = results.machine.get("processor", "").partition(",")[0]
-    said = ("whole processes, medians, downloads warm", processor, results.day, "compared with the quickest other")
-    return " · ".join(filter(None, said))
+    facts = ("whole processes, medians, downloads warm", processor, results.day, "compared with the quickest other")
+    return " · ".join(filter(None, facts))
 
 
 def _case(outcome: Outcome, y: float, scale: float, ticks: Sequence[float]) -> tuple[list[str], float]:

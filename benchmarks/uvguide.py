@@ -8,10 +8,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from scripts.bench.measure import Failed, read, run
-from scripts.bench.projects import Project
-from scripts.bench.race import Contender
-from scripts.bench.workplace import Workplace, tool
+from benchmarks.measure import Failed, read, run
+from benchmarks.projects import Project
+from benchmarks.race import Contender
+from benchmarks.workplace import Workplace, tool
 
 _PLATFORMS = ("x86_64-manylinux2014", "x86_64-manylinux_2_34")
 """The guide's, and the newest that Amazon Linux 2023 runs, for wheels that are not built for the first."""

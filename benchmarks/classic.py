@@ -1,4 +1,4 @@
-"""The classic recipe: pip install -t in the Lambda image, find -delete, zip -qr; and zip alone."""
+"""The classic recipe: pip or uv in the Lambda image, find -delete, zip -qr; and zip alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.bench.measure import Failed
-from scripts.bench.projects import Project, export
-from scripts.bench.race import Contender
-from scripts.bench.workplace import Workplace
+from benchmarks.measure import Failed
+from benchmarks.projects import Project, export
+from benchmarks.race import Contender
+from benchmarks.workplace import Workplace, tool
 
 _CERTIFICATES = "/certificates.pem"
 _SLIMMED = (
@@ -21,27 +21,31 @@ _SLIMMED = (
 )
 
 
-def layer(place: Workplace, project: Project, *, name: str, then: str = "", also: Sequence[str] = ()) -> Contender:
-    """The layer, from a warm pip cache.
+def layer(
+    place: Workplace,
+    project: Project,
+    folder: Path,
+    then: str = "",
+    also: Sequence[str] = (),
+    *,
+    installer: str = "pip",
+) -> Contender:
+    """The layer, from a warm cache of the installer's.
 
     ``then`` is done at the end, in the folder that ``python/`` is in, and makes the archives that ``also`` names.
     """
     if place.docker is None:
         raise Failed("no Docker Engine answers")
-    folder = place.folder / name / "classic"
     export(place, project.folder, folder / "requirements.txt")
-    volume = f"{place.name}-pip"
+    volume = f"{place.name}-{installer}"
     place.engine("volume", "create", "--label", place.label, volume)
-    steps = [
-        f"{shlex.join(_pip(place, project, folder, volume))}",
-        _SLIMMED,
-        "zip -qr layer.zip python",
-        *([then] if then else []),
-    ]
+    install = shlex.join(_installed(place, project, folder, volume, installer))
+    steps = [install, _SLIMMED, "zip -qr layer.zip python", *([then] if then else [])]
+    with_uv = installer == "uv"
     return Contender(
-        name="classic",
-        label="docker run pip install -t, find -delete, zip -qr",
-        short="classic recipe",
+        name="classic-uv" if with_uv else "classic",
+        label=f"docker run {'uv ' if with_uv else ''}pip install, find -delete, zip -qr",
+        short="classic recipe, uv" if with_uv else "classic recipe",
         argv=["sh", "-c", " && ".join(steps)],
         cwd=folder,
         environ=place.environ,
@@ -75,14 +79,20 @@ def zips(place: Workplace, archives: Sequence[Path], folder: Path, *, label: str
     )
 
 
-def _pip(place: Workplace, project: Project, folder: Path, volume: str) -> list[str]:
+def _installed(place: Workplace, project: Project, folder: Path, volume: str, installer: str) -> list[str]:
     """The command; root in the container gives the tree to the caller, who has to zip it."""
-    environ = {**place.container_environ(), "PIP_CACHE_DIR": "/pip-cache", "PIP_ROOT_USER_ACTION": "ignore"}
-    mounts = [f"{volume}:/pip-cache", f"{folder}:/build"]
+    environ = {**place.container_environ(), "PIP_CACHE_DIR": "/cache", "PIP_ROOT_USER_ACTION": "ignore"}
+    mounts = [f"{volume}:/cache", f"{folder}:/build"]
+    script = "pip install -q --disable-pip-version-check -r requirements.txt -t python"
+    if installer == "uv":
+        mounts.append(f"{tool('uv')}:/usr/local/bin/uv:ro")
+        environ |= {"UV_CACHE_DIR": "/cache", "UV_LINK_MODE": "copy"}
+        if "PIP_INDEX_URL" in environ:
+            environ["UV_DEFAULT_INDEX"] = environ["PIP_INDEX_URL"]
+        script = "uv pip install -q --python python3 -r requirements.txt --target python"
     if place.certificates:
         mounts.append(f"{place.certificates}:{_CERTIFICATES}:ro")
-        environ["PIP_CERT"] = _CERTIFICATES
-    script = "pip install -q --disable-pip-version-check -r requirements.txt -t python"
+        environ |= {"PIP_CERT": _CERTIFICATES, "SSL_CERT_FILE": _CERTIFICATES}
     if os.getuid() != 0:
         script += f" && chown -R {os.getuid()}:{os.getgid()} python"
     return [

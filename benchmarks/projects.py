@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.bench.measure import run
-from scripts.bench.workplace import ROOT, Workplace, tool
+from benchmarks.measure import run
+from benchmarks.workplace import ROOT, Workplace, tool
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -20,12 +20,28 @@ EXAMPLE = ROOT / "examples" / "spectra"
 SWAPPED = "jmespath"
 """A small distribution of the example, of which two versions satisfy all others."""
 VERSIONS = ("1.0.1", "1.1.0")
+_SMALL = """[project]
+name = "small"
+version = "0.1.0"
+requires-python = ">=3.10"
+dependencies = ["pydantic>=2.12,<3", "requests>=2.32,<3"]
+
+[tool.uv]
+package = false
+exclude-newer = "2026-11-01T00:00:00Z"
+
+[tool.lambdabuild]
+python = "3.13"
+
+[tool.lambdabuild.functions.app]
+handler = "app.handler"
+"""
 _LEFT = shutil.ignore_patterns("dist", ".venv", "__pycache__", ".*_cache", "uv.lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project's folder, its target, and a cache folder for building nothing but it."""
+    """A project's folder, its target, and a cache of lambdabuild's for nothing but it."""
 
     folder: Path
     cache: Path
@@ -38,8 +54,10 @@ class Project:
         return self.folder / "dist" / "lambda"
 
     def forget(self) -> None:
-        """As if lambdabuild had never run here: no segment and no artifact. Downloads are kept."""
-        _remove(self.cache)
+        """As if lambdabuild had never built here. What it downloaded stays, as it stays with the others."""
+        for path in self.cache.glob("*/*"):
+            if path.name != "wheels":
+                _remove(path)
         _remove(self.output)
 
 
@@ -64,6 +82,25 @@ def copy_example(place: Workplace, name: str) -> Project:
     folder = place.folder / name / "project"
     shutil.copytree(locked, folder)
     return read_project(folder, place.folder / name / "cache")
+
+
+def make_small(place: Workplace, name: str) -> Project:
+    """A project of ten small distributions, two and what they need, and a function."""
+    folder = place.folder / name / "project"
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(_SMALL, encoding="utf-8")
+    (folder / "app.py").write_text(
+        "import requests\n\n\ndef handler(event, context):\n    return requests.__version__\n"
+    )
+    uv(place, folder, "lock", "--quiet")
+    return read_project(folder, place.folder / name / "cache")
+
+
+def folder_of(place: Workplace, name: str) -> Path:
+    """An empty folder for what a contender works on."""
+    folder = place.folder / name
+    folder.mkdir(parents=True)
+    return folder
 
 
 def uv(place: Workplace, folder: Path, *argv: str) -> None:
@@ -122,6 +159,8 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, symlinks=True)
 
 
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
