@@ -98,6 +98,19 @@ def wheels_command(wheels: Sequence[str], directory: str, target: Target, *, pyt
     )
 
 
+def venv_command(folder: str, *, python: str) -> tuple[str, ...]:
+    """Make an empty virtual environment."""
+    return ("--offline", "--no-config", "venv", "--no-project", "--no-python-downloads", "--python", python, folder)
+
+
+def equip_command(wheels: Sequence[str], *, python: str) -> tuple[str, ...]:
+    """Install these wheel files into the virtual environment of an interpreter: no index, no resolution."""
+    return (
+        *("--offline", "--no-config", "pip", "install", "--python", python, "--no-index", "--no-deps", "--no-build"),
+        *("--no-python-downloads", "--no-progress", "--", *wheels),
+    )
+
+
 def build_command(source: str, directory: str, *, python: str, judged_for: str | None = None) -> tuple[str, ...]:
     """Build the wheel of a source tree or sdist and install it into a folder, never as an editable.
 

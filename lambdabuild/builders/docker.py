@@ -52,7 +52,7 @@ class DockerBuilder:
         self._recipe = recipe
         self._keep_log = keep_log
         self._scratch = scratch
-        self._handover = Handover(engine=engine, uv=uv, uv_version=uv_version, environ=environ, credentials=credentials)
+        self._handover = Handover(engine=engine, uv=uv, environ=environ, credentials=credentials)
 
     @property
     def place(self) -> str:

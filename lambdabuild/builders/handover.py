@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +13,20 @@ from pathlib import Path
 from lambdabuild.builders.container import WORK, Container
 from lambdabuild.builders.engine import ARCHITECTURES, Engine
 from lambdabuild.builders.execution import Ran
-from lambdabuild.builders.failures import last_lines
 from lambdabuild.builders.secrets import read_client_certificate, read_trusted
 from lambdabuild.builders.trees import TreeFile
 from lambdabuild.errors import MachineError
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.forwarding import CLIENT_CERTIFICATE, proxies_with_credentials
+from lambdabuild.wheels.content import read_content
+from lambdabuild.wheels.names import refusal
+from lambdabuild.wheels.wheelfile import WheelFile
+from lambdabuild.wheels.wheelzip import read_members
 
 _CA_BUNDLE = "ca-bundle.pem"
 _LENT_UV = "/lambdabuild/uv"
+FetchUv = Callable[[str], WheelFile]
+"""Gives the wheel of uv that runs on Linux on an architecture, in AWS's words."""
 _CANNOT_RUN = (126, 127)
 """How a container's command ends that could not be started."""
 
@@ -28,12 +34,14 @@ _CANNOT_RUN = (126, 127)
 class UvInside:
     """uv in one container, put there when it is first run."""
 
-    def __init__(self, container: Container, *, environ: Mapping[str, str], binary: Path | None, version: str) -> None:
+    def __init__(
+        self, container: Container, *, environ: Mapping[str, str], lent: bool, read_binary: Callable[[], bytes]
+    ) -> None:
+        """``lent``: the container may have been lent this machine's uv."""
         self._container = container
         self._environ = environ
-        self._binary = binary
-        self._version = version
-        self._path = _LENT_UV if container.lent and binary is not None else None
+        self._read_binary = read_binary
+        self._path = _LENT_UV if container.lent and lent else None
 
     def run(
         self,
@@ -59,16 +67,8 @@ class UvInside:
         return self._container.run([self._path, *argv], environ=environ, doing=doing, private=private)
 
     def _put(self) -> str:
-        if self._binary is not None:
-            self._container.put(WORK, [("uv", 0o555, self._binary.read_bytes())])
-            return f"{WORK}/uv"
-        self._container.put(WORK, [("uv-wheel/", 0o700, b"")])
-        pip = [self._container.python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-deps"]
-        argv = [*pip, "--target", f"{WORK}/uv-wheel", f"uv=={self._version}"]
-        ran = self._container.run(argv, environ=self._environ, doing="installing uv in the container")
-        if ran.returncode != 0:
-            raise MachineError(f"uv cannot be installed in the container:\n{last_lines(ran.stderr)}")
-        return f"{WORK}/uv-wheel/bin/uv"
+        self._container.put(WORK, [("uv", 0o555, self._read_binary())])
+        return f"{WORK}/uv"
 
 
 class Handover:
@@ -79,28 +79,32 @@ class Handover:
         *,
         engine: Engine,
         uv: Path,
-        uv_version: str,
         environ: Mapping[str, str],
         credentials: Callable[[], Credentials],
+        fetch_uv: FetchUv | None = None,
     ) -> None:
+        """``fetch_uv`` is asked where this machine's uv does not run in a container."""
         self._engine = engine
         self._uv = uv
-        self._uv_version = uv_version
+        self._fetch_uv = fetch_uv or _fetch_none
         self._environ = environ
         self._read_credentials = credentials
 
     def loans(self) -> dict[str, Path]:
         """Files that need not be copied where they can be lent to the container, by path there."""
-        return {_LENT_UV: self._uv.resolve()} if self._uv_fits() else {}
+        return {_LENT_UV: self._uv.resolve()} if self._uv_fits(self._engine.architecture) else {}
 
     def files(self) -> list[TreeFile]:
         """What belongs into the work volume before anything is run: the certificates that the environment names."""
         return [(_CA_BUNDLE, 0o444, self.ca_bundle)] if self.ca_bundle is not None else []
 
-    def uv(self, container: Container, environ: Mapping[str, str]) -> UvInside:
-        """uv in the container: this machine's binary where it fits, else one from the index."""
-        binary = self._uv if self._uv_fits() else None
-        return UvInside(container, environ=environ, binary=binary, version=self._uv_version)
+    def uv(self, container: Container, environ: Mapping[str, str], *, architecture: str | None = None) -> UvInside:
+        """uv in a container of an architecture, None: the engine's; this machine's binary where it fits, else that of
+        uv's own wheel."""
+        wanted = architecture or self._engine.architecture
+        if self._uv_fits(wanted):
+            return UvInside(container, environ=environ, lent=True, read_binary=self._uv.read_bytes)
+        return UvInside(container, environ=environ, lent=False, read_binary=lambda: read_uv(self._fetch_uv(wanted)))
 
     def put_credentials(self, container: Container, urls: Sequence[str]) -> str:
         """Hand over what uv needs to be let in where these files are; gives the path for ``Container.run``."""
@@ -127,6 +131,22 @@ class Handover:
         """What the environment trusts besides the usual certificates, in PEM."""
         return read_trusted(self._environ)
 
-    def _uv_fits(self) -> bool:
-        """Whether this machine's uv runs on the engine's."""
-        return sys.platform == "linux" and ARCHITECTURES.get(platform.machine()) == self._engine.architecture
+    def _uv_fits(self, architecture: str) -> bool:
+        """Whether this machine's uv runs in containers of an architecture."""
+        return sys.platform == "linux" and ARCHITECTURES.get(platform.machine()) == architecture
+
+
+def _fetch_none(architecture: str) -> WheelFile:
+    raise MachineError(f"this machine's uv does not run in containers of the architecture {architecture}")
+
+
+def read_uv(wheel: WheelFile) -> bytes:
+    """The program in uv's own wheel."""
+    descriptor = os.open(wheel.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for member in read_members(descriptor, wheel.filename):
+            if member.name.endswith(".data/scripts/uv"):
+                return bytes(read_content(descriptor, member, wheel.filename))
+    finally:
+        os.close(descriptor)
+    raise refusal(wheel.filename, "has no program uv in it")

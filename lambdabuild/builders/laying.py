@@ -12,8 +12,10 @@ from lambdabuild import uv
 from lambdabuild.builders.base import Laid, counted
 from lambdabuild.builders.container import WORK, Container, running
 from lambdabuild.builders.engine import Engine, python_of
+from lambdabuild.builders.execution import Ran
 from lambdabuild.builders.handover import Handover
 from lambdabuild.builders.trees import folder_entries
+from lambdabuild.builders.wheelhouse import Wheelhouse, loans
 from lambdabuild.errors import MachineError
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.segment import launcher_for_runtime
@@ -21,7 +23,6 @@ from lambdabuild.model.target import Target
 from lambdabuild.wheels.installed import LaidFile, parse_listing
 from lambdabuild.wheels.wheelfile import WheelFile
 
-_LENT = "/lambdabuild/wheels"
 _GROWTH = 6
 """How many times its size a wheel takes unpacked, and uv's cache with it; three to four is usual."""
 _MOST = 1 / 4
@@ -46,53 +47,35 @@ def lay_down(
     python = python_of(target)
     wheels = [wheel for room in rooms for wheel in room]
     in_memory = sum(_GROWTH * wheel.path.stat().st_size for wheel in wheels) < engine.memory * _MOST
-    with scratch() as folder:
-        lend = handover.loans() if engine.near else {}
-        if engine.near and _gather(folder, rooms):
-            lend = {**lend, _LENT: folder}
-        with running(
-            engine.client, str(image.id), python=python, cache=None, in_memory=in_memory, lend=lend, network=False
-        ) as container:
-            listen(Event(phase="install", text=f"installing {counted(len(wheels))} for {target} in the image"))
-            inside = handover.uv(container, handover.settings(f"{WORK}/uv-cache"))
-            place = _LENT if container.lent and _LENT in lend else _upload(container, rooms)
-            listings = []
-            for number, room in enumerate(rooms):
-                tree = f"{WORK}/tree-{number}"
-                container.put(WORK, folder_entries(f"tree-{number}"))
-                run = partial(inside.run, doing="installing in the container")
-                ran = run(uv.wheels_command(_paths(place, number, room), tree, target, python=python))
-                if ran.returncode != 0 and place == _LENT:
-                    place = _upload(container, rooms)  # a machine's policy (SELinux) may keep what is lent from it
-                    ran = run(uv.wheels_command(_paths(place, number, room), tree, target, python=python))
-                if ran.returncode != 0:
-                    raise uv.failure("installing in the container", ran.stderr)
-                listings.append(_listed(container, tree, target))
-            return tuple(listings)
-
-
-def _gather(folder: Path, rooms: Sequence[Sequence[WheelFile]]) -> bool:
-    """Lay links to the wheels, with their own names, into a folder; False where the disk has none."""
-    folder.chmod(0o755)
-    try:
+    with (
+        scratch() as folder,
+        running(
+            engine.client,
+            str(image.id),
+            python=python,
+            cache=None,
+            in_memory=in_memory,
+            lend=loans(engine, handover, folder),
+            network=False,
+        ) as container,
+    ):
+        listen(Event(phase="install", text=f"installing {counted(len(wheels))} for {target} in the image"))
+        inside = handover.uv(container, handover.settings(f"{WORK}/uv-cache"))
+        wheelhouse = Wheelhouse(container, folder)
+        listings = []
         for number, room in enumerate(rooms):
-            (folder / str(number)).mkdir()
-            for wheel in room:
-                (folder / str(number) / wheel.filename).hardlink_to(wheel.path)
-    except OSError:
-        return False
-    return True
+            tree = f"{WORK}/tree-{number}"
+            container.put(WORK, folder_entries(f"tree-{number}"))
 
+            def install(paths: list[str], tree: str = tree) -> Ran:
+                argv = uv.wheels_command(paths, tree, target, python=python)
+                return inside.run(argv, doing="installing in the container")
 
-def _upload(container: Container, rooms: Sequence[Sequence[WheelFile]]) -> str:
-    container.put(WORK, folder_entries("wheels", *(f"wheels/{number}" for number, _ in enumerate(rooms))))
-    for number, room in enumerate(rooms):
-        container.put(WORK, ((f"wheels/{number}/{one.filename}", 0o400, one.path.read_bytes()) for one in room))
-    return f"{WORK}/wheels"
-
-
-def _paths(place: str, number: int, room: Sequence[WheelFile]) -> list[str]:
-    return [f"{place}/{number}/{wheel.filename}" for wheel in room]
+            ran = wheelhouse.run(str(number), room, install)
+            if ran.returncode != 0:
+                raise uv.failure("installing in the container", ran.stderr)
+            listings.append(_listed(container, tree, target))
+        return tuple(listings)
 
 
 def _listed(container: Container, tree: str, target: Target) -> Mapping[str, LaidFile]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import shutil
 import stat
 import tarfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import IO
 
 from lambdabuild.builders.base import InstalledFile, installed_file
-from lambdabuild.errors import MachineError
+from lambdabuild.errors import BuildError, MachineError, PolicyError
+from lambdabuild.model.paths import check_path
 
 
 def write_tar(out: IO[bytes], files: Iterable[tuple[str, int, bytes]], *, owner: int) -> None:
@@ -42,6 +45,36 @@ def _files(archive: tarfile.TarFile, rooms: int) -> Iterator[InstalledFile]:
         file = archive.extractfile(info) if info.isreg() else None
         kind = stat.S_IFREG if file is not None else 0
         yield installed_file(name, kind | info.mode, file.read() if file is not None else b"", rooms=rooms)
+
+
+def read_only_file(chunks: Iterable[bytes], folder: Path, *, most: int, doing: str) -> str:
+    """Write the one file of a tar stream, which is all that lies in the stream's top folder, into a folder; gives its
+    name. ``doing`` is what made it.
+
+    Raises BuildError where there is none, or not this alone, PolicyError for what is no regular file or larger than
+    ``most``, MachineError for a stream that ends early.
+    """
+    name = ""
+    try:
+        with tarfile.open(fileobj=_Reader(chunks), mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+            for info in archive:
+                _, _, path = info.name.partition("/")
+                if not path and info.isdir():
+                    continue
+                file = archive.extractfile(info) if info.isreg() and not info.issparse() else None
+                check_path(path)
+                if file is None or "/" in path or info.size > most:
+                    raise PolicyError(f"{doing} gave {path!r}, which is no file, or has more than {most:,} bytes")
+                if name:
+                    raise BuildError(f"{doing} gave several files in place of one wheel: {name!r}, {path!r}")
+                name = path
+                with (folder / name).open("xb") as out:
+                    shutil.copyfileobj(file, out)
+    except tarfile.TarError as error:
+        raise MachineError(f"{doing}: the wheel cannot be read to its end: {error}") from error
+    if not name:
+        raise BuildError(f"{doing} gave no wheel", hint="its build backend is at fault")
+    return name
 
 
 class _Reader(io.RawIOBase):

@@ -14,7 +14,7 @@ from lambdabuild.inspection import inspect
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event
 from lambdabuild.model.target import Target, find_runtime
-from lambdabuild.uv import find_binary, read_version
+from lambdabuild.uv import find_binary
 from lambdabuild.wheels.index import index_wheel, installed
 from lambdabuild.wheels.installed import Expected, LaidFile, expected, find_differences
 from lambdabuild.wheels.wheelfile import WheelFile
@@ -44,10 +44,7 @@ class Laid:
         assert runtime is not None
         self.target = Target(runtime=runtime, architecture="x86_64")
         self.engine = Engine(image=image, environ={})
-        version = read_version(find_binary(), environ={})
-        self.handover = Handover(
-            engine=self.engine, uv=find_binary(), uv_version=version, environ={}, credentials=Credentials
-        )
+        self.handover = Handover(engine=self.engine, uv=find_binary(), environ={}, credentials=Credentials)
         self.events: list[Event] = []
 
     def file(self, one: Wheel) -> WheelFile:

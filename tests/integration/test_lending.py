@@ -70,7 +70,7 @@ def test_uv_that_may_not_be_run_is_copied(docker_client: docker.DockerClient, im
     lent.write_bytes(find_binary().read_bytes())
     lent.chmod(0o644)
     with running(docker_client, image, python=PYTHON, cache=None, lend={UV: lent}) as container:
-        inside = UvInside(container, environ={"NO_COLOR": "1"}, binary=find_binary(), version="none")
+        inside = UvInside(container, environ={"NO_COLOR": "1"}, lent=True, read_binary=find_binary().read_bytes)
         for _ in range(2):
             assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
         assert json.loads(code(container, "import json, os; print(json.dumps(os.listdir('/work')))")) == ["uv"]
@@ -78,7 +78,7 @@ def test_uv_that_may_not_be_run_is_copied(docker_client: docker.DockerClient, im
 
 def test_uv_that_may_be_run_is_not(docker_client: docker.DockerClient, image: str) -> None:
     with running(docker_client, image, python=PYTHON, cache=None, lend={UV: find_binary().resolve()}) as container:
-        inside = UvInside(container, environ={"NO_COLOR": "1"}, binary=find_binary(), version="none")
+        inside = UvInside(container, environ={"NO_COLOR": "1"}, lent=True, read_binary=find_binary().read_bytes)
         assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
         assert inside.run(["no-such-command"], doing="asking uv").returncode == 2
         assert json.loads(code(container, "import json, os; print(json.dumps(os.listdir('/work')))")) == []

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -143,40 +140,6 @@ def test_json_and_the_manifest_tell_the_same(locked: Shop) -> None:
 
 def sha256s(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.zip"))}
-
-
-@pytest.fixture
-def umask() -> Iterator[Callable[[int], int]]:
-    before = os.umask(0o022)
-    yield os.umask
-    os.umask(before)
-
-
-def test_the_same_bytes_everywhere(locked: Shop, tmp_path: Path, umask: Callable[[int], int]) -> None:
-    locked.done("package", "--builder", "host")
-    locked.done("package", "--fat", "--builder", "host")
-    umask(0o077)
-    project = tmp_path / "another place" / "s"
-    Shop(project, {}).write(PROJECT)
-    shutil.copy(locked.project / "uv.lock", project)
-    for path in project.rglob("*"):
-        os.utime(path, (1, 1))
-    elsewhere = {
-        "HOME": str(tmp_path / "another home"),
-        "LAMBDABUILD_CACHE_DIR": str(tmp_path / "another cache"),
-        "UV_CACHE_DIR": str(tmp_path / "another uv cache"),
-        "TZ": "Pacific/Auckland",
-        "LC_ALL": "C",
-        "PYTHONHASHSEED": "7",
-    }
-    other = Shop(tmp_path, locked.environ)
-    options = ("--builder", "host", "--project", project, "--output", tmp_path / "out")
-    other.done("package", *options, **elsewhere)
-    other.done("package", "--fat", *options, **elsewhere)
-    assert sha256s(tmp_path / "out") == sha256s(locked.output)
-    assert len(sha256s(locked.output)) == 3
-    other.done("package", *options, **elsewhere, SOURCE_DATE_EPOCH="1700000000")
-    assert sha256s(tmp_path / "out")["api.zip"] != sha256s(locked.output)["api.zip"]
 
 
 def test_help_and_version(shop: Shop) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lambdabuild.builders.base import InstalledFile
-from lambdabuild.builders.tar import read_installed, write_tar
-from lambdabuild.errors import MachineError, PolicyError
+from lambdabuild.builders.tar import read_installed, read_only_file, write_tar
+from lambdabuild.errors import BuildError, LambdaBuildError, MachineError, PolicyError
 
 
 def entry(name: str, content: bytes = b"", **changes: Any) -> tuple[tarfile.TarInfo, bytes]:
@@ -131,3 +132,49 @@ def test_no_tar_at_all() -> None:
     with pytest.raises(MachineError) as caught:
         read(b"<html>" * 200)
     assert str(caught.value) == "the installed tree cannot be read to its end: invalid header"
+
+
+MADE = folder("made/")
+
+
+def only_file(tmp_path: Path, data: bytes) -> str:
+    return read_only_file(chunks(data), tmp_path, most=1000, doing="building one 1.0")
+
+
+def test_the_one_file_of_a_folder(tmp_path: Path) -> None:
+    data = stream(MADE, entry("made/one-1.0-py3-none-any.whl", b"wheel" * 100))
+    assert only_file(tmp_path, data) == "one-1.0-py3-none-any.whl"
+    assert (tmp_path / "one-1.0-py3-none-any.whl").read_bytes() == b"wheel" * 100
+
+
+@pytest.mark.parametrize(
+    ("entries", "error", "message"),
+    [
+        ([MADE], BuildError, "building one 1.0 gave no wheel"),
+        (
+            [MADE, entry("made/a.whl"), entry("made/b.whl")],
+            BuildError,
+            "building one 1.0 gave several files in place of one wheel: 'a.whl', 'b.whl'",
+        ),
+        ([MADE, folder("made/sub")], PolicyError, "gave 'sub', which is no file, or has more than 1,000 bytes"),
+        ([MADE, entry("made/sub/a.whl")], PolicyError, "gave 'sub/a.whl', which is no file"),
+        ([MADE, entry("made/a.whl", bytes(1001))], PolicyError, "gave 'a.whl', which is no file, or has more than"),
+        ([MADE, entry("made/a", type=tarfile.SYMTYPE, linkname="/etc")], PolicyError, "gave 'a', which is no file"),
+        ([entry("made", type=tarfile.SYMTYPE, linkname="/etc")], PolicyError, "'' is not a path"),
+        ([MADE, entry("made/../a.whl")], PolicyError, "'../a.whl' is not a path"),
+        ([MADE, entry("made//a.whl")], PolicyError, "'/a.whl' is not a path"),
+    ],
+)
+def test_what_is_not_one_file(
+    tmp_path: Path, entries: list[tuple[tarfile.TarInfo, bytes]], error: type[LambdaBuildError], message: str
+) -> None:
+    with pytest.raises(error) as refused:
+        only_file(tmp_path, stream(*entries))
+    assert message in refused.value.message
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.whl"}
+
+
+def test_a_stream_of_one_file_that_ends_early(tmp_path: Path) -> None:
+    data = stream(MADE, entry("made/a.whl", bytes(900)))
+    with pytest.raises(MachineError, match=r"building one 1\.0: the wheel cannot be read to its end"):
+        only_file(tmp_path, data[:1400])
