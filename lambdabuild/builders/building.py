@@ -63,7 +63,6 @@ def build_wheel(
         engine.client,
         image,
         python=python_of(order.target),
-        cache=None,
         lend=loans(engine, handover, lent),
         network=order.network,
     ) as container:

@@ -21,7 +21,7 @@ import requests.exceptions
 from docker.types import DriverConfig, Mount
 
 from lambdabuild.builders.execution import Ran, check_memory, execute
-from lambdabuild.builders.ownership import LABEL, create, owner_labels, remove
+from lambdabuild.builders.ownership import create, owner_labels, remove
 from lambdabuild.builders.tar import write_tar
 from lambdabuild.errors import MachineError
 
@@ -34,12 +34,8 @@ WORK = "/work"
 """The container's own volume: what goes in, what comes out."""
 TREE = f"{WORK}/tree"
 """What is installed, with a folder for each room."""
-CACHE = "/cache"
-"""uv's download cache, a volume that outlives the container."""
 USER = 1000
 """Who works in the container; never root."""
-_PRIVATE = "/run/lambdabuild"
-"""In memory and in no volume: what the build user reads, and nobody else."""
 _KNOWN = (
     ("catatonit", "install catatonit, with which the engine starts containers: apt-get install catatonit"),
     ("docker-init", "install docker-init (tini), with which the engine starts containers: apt-get install tini"),
@@ -48,18 +44,6 @@ _KNOWN = (
 _DEADLINE = 3600
 """Seconds after which a container ends by itself, if whoever made it was killed."""
 _SLEEP = f"import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); time.sleep({_DEADLINE})"
-_WRITE = """
-import os, sys
-content = sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
-with open(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
-    file.write(content)
-"""
-_RUN_WITH = """
-import json, os, sys
-with open(sys.argv[1]) as file:
-    environ = json.load(file)
-os.execve(sys.argv[2], sys.argv[2:], os.environ | environ)
-"""
 
 
 class Container:
@@ -85,28 +69,9 @@ class Container:
             chunks, _ = self._container.get_archive(folder)
             yield from chunks
 
-    def put_private(self, name: str, content: bytes) -> str:
-        """Write a file that the build user alone reads, in memory, and give its path.
-
-        It comes in through a program's standard input: an engine may log what arguments and environments it is given.
-        """
-        path = f"{_PRIVATE}/{name}"
-        with engine_errors("handing over credentials"):
-            argv = [self.python, "-I", "-c", _WRITE, path]
-            ran = self._execute(argv, {}, stdin=b"%d\n" % len(content) + content, doing="handing over credentials")
-        if ran.returncode != 0:
-            raise MachineError(f"{path} cannot be written in the container (exit status {ran.returncode})")
-        return path
-
-    def run(self, argv: Sequence[str], *, environ: Mapping[str, str], doing: str, private: str | None = None) -> Ran:
-        """Run a command as the build user.
-
-        ``private`` is the path of a file, a JSON object, that holds more of the environment, which shows in no log,
-        inspection or event of the engine.
-        """
+    def run(self, argv: Sequence[str], *, environ: Mapping[str, str], doing: str) -> Ran:
+        """Run a command as the build user."""
         log.debug("run %s in container %s", list(argv), self._container.short_id)
-        if private is not None:
-            argv = [self.python, "-I", "-c", _RUN_WITH, private, *argv]
         with engine_errors(doing):
             return self._execute(argv, environ, doing=doing)
 
@@ -143,19 +108,16 @@ def running(
     image: str,
     *,
     python: str,
-    cache: str | None,
     in_memory: bool = False,
     lend: Mapping[str, Path] | None = None,
     network: bool = True,
 ) -> Iterator[Container]:
     """A container of the image, doing nothing but waiting, as an unprivileged user on a read-only filesystem.
 
-    Its work volume has no name and goes with it; ``cache`` names a volume that stays. It can read the files of this
+    Its work volume has no name and goes with it. It can read the files of this
     machine in ``lend``, by path in the container, if the engine can. The container is removed beside what follows.
     """
     mounts = [memory_volume(WORK, owner=USER) if in_memory else Mount(WORK, None, type="volume", labels=owner_labels())]
-    if cache is not None:
-        mounts.append(Mount(CACHE, cache, type="volume", labels={LABEL: "cache"}))
     loans = [Mount(path, str(file), type="bind", read_only=True) for path, file in (lend or {}).items()]
     container = None
     with engine_errors("starting the container"):
@@ -186,7 +148,7 @@ def _start(
         user=str(USER),
         working_dir="/",
         read_only=True,
-        tmpfs={"/tmp": "exec,mode=1777", _PRIVATE: "noexec,mode=1777,size=1m"},
+        tmpfs={"/tmp": "exec,mode=1777"},
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         pids_limit=4096,

@@ -10,7 +10,7 @@ from lambdabuild.builders.base import Image, Kind, Laid, Outcome, Provide, Trans
 from lambdabuild.builders.container import engine_errors
 from lambdabuild.builders.engine import Engine
 from lambdabuild.builders.failures import KeepLog, no_log
-from lambdabuild.builders.handover import Handover
+from lambdabuild.builders.handover import FetchUv, Handover
 from lambdabuild.builders.images import ensure_builder_image
 from lambdabuild.builders.laying import lay_down
 from lambdabuild.builders.libraries import list_libraries
@@ -19,7 +19,6 @@ from lambdabuild.builders.recipe import recipe_digest
 from lambdabuild.builders.transforms import program_digest
 from lambdabuild.builders.workshop import transformed
 from lambdabuild.errors import MachineError
-from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Listener
 from lambdabuild.model.forwarding import forwarded_without_credentials
 from lambdabuild.model.target import Target
@@ -36,23 +35,23 @@ class DockerBuilder:
         *,
         engine: Engine,
         uv: Path,
-        uv_version: str,
         environ: Mapping[str, str],
         recipe: Mapping[str, bytes],
         scratch: Callable[[], AbstractContextManager[Path]],
-        credentials: Callable[[], Credentials] = Credentials,
+        fetch_uv: FetchUv | None = None,
         output: Path | None = None,
         keep_log: KeepLog = no_log,
     ) -> None:
         """``recipe`` holds the builder image's files; ``scratch`` makes temporary folders; in ``output`` is what builds
-        made, which is not part of any source tree."""
+        made, which is not part of any source tree; ``fetch_uv`` is asked where this machine's uv does not run in
+        containers."""
         self._output = output
         self._engine = engine
         self._environ = environ
         self._recipe = recipe
         self._keep_log = keep_log
         self._scratch = scratch
-        self._handover = Handover(engine=engine, uv=uv, environ=environ, credentials=credentials)
+        self._handover = Handover(engine=engine, uv=uv, environ=environ, fetch_uv=fetch_uv)
 
     @property
     def place(self) -> str:
@@ -90,7 +89,6 @@ class DockerBuilder:
             keep_log=self._keep_log,
             provide=provide,
             folder=folder,
-            scratch=self._scratch,
             listen=listen,
         )
 

@@ -120,7 +120,7 @@ class Engine:
         python = python_of(target)
         if target.architecture == self.architecture:
             return True
-        with suppress(MachineError), running(self.client, image, python=python, cache=None) as probe:
+        with suppress(MachineError), running(self.client, image, python=python) as probe:
             return probe.run([python, "-c", ""], environ={}, doing="trying the image").returncode == 0
         return False
 

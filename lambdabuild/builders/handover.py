@@ -1,8 +1,7 @@
-"""What a container is handed besides what it installs: uv, certificates, settings, and credentials where needed."""
+"""What a container is handed besides what it installs: uv, certificates and settings; never a credential."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -13,11 +12,9 @@ from pathlib import Path
 from lambdabuild.builders.container import WORK, Container
 from lambdabuild.builders.engine import ARCHITECTURES, Engine
 from lambdabuild.builders.execution import Ran
-from lambdabuild.builders.secrets import read_client_certificate, read_trusted
+from lambdabuild.builders.secrets import read_trusted
 from lambdabuild.builders.trees import TreeFile
 from lambdabuild.errors import MachineError
-from lambdabuild.model.credentials import Credentials
-from lambdabuild.model.forwarding import CLIENT_CERTIFICATE, proxies_with_credentials
 from lambdabuild.wheels.content import read_content
 from lambdabuild.wheels.names import refusal
 from lambdabuild.wheels.wheelfile import WheelFile
@@ -43,20 +40,12 @@ class UvInside:
         self._read_binary = read_binary
         self._path = _LENT_UV if container.lent and lent else None
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        doing: str,
-        also: Mapping[str, str] | None = None,
-        private: str | None = None,
-    ) -> Ran:
-        """Run uv with these arguments, and ``also`` in its environment; ``private`` as in ``Container.run``."""
-        environ = {**self._environ, **(also or {})}
+    def run(self, argv: Sequence[str], *, doing: str) -> Ran:
+        """Run uv with these arguments."""
         if self._path is None:
             self._path = self._put()
         try:
-            ran = self._container.run([self._path, *argv], environ=environ, doing=doing, private=private)
+            ran = self._container.run([self._path, *argv], environ=self._environ, doing=doing)
             if self._path != _LENT_UV or ran.returncode not in _CANNOT_RUN:
                 return ran
         except MachineError:
@@ -64,7 +53,7 @@ class UvInside:
                 raise
         # A machine's policy (SELinux) may keep containers from running what they are lent.
         self._path = self._put()
-        return self._container.run([self._path, *argv], environ=environ, doing=doing, private=private)
+        return self._container.run([self._path, *argv], environ=self._environ, doing=doing)
 
     def _put(self) -> str:
         self._container.put(WORK, [("uv", 0o555, self._read_binary())])
@@ -80,7 +69,6 @@ class Handover:
         engine: Engine,
         uv: Path,
         environ: Mapping[str, str],
-        credentials: Callable[[], Credentials],
         fetch_uv: FetchUv | None = None,
     ) -> None:
         """``fetch_uv`` is asked where this machine's uv does not run in a container."""
@@ -88,7 +76,6 @@ class Handover:
         self._uv = uv
         self._fetch_uv = fetch_uv or _fetch_none
         self._environ = environ
-        self._read_credentials = credentials
 
     def loans(self) -> dict[str, Path]:
         """Files that need not be copied where they can be lent to the container, by path there."""
@@ -106,25 +93,12 @@ class Handover:
             return UvInside(container, environ=environ, lent=True, read_binary=self._uv.read_bytes)
         return UvInside(container, environ=environ, lent=False, read_binary=lambda: read_uv(self._fetch_uv(wanted)))
 
-    def put_credentials(self, container: Container, urls: Sequence[str]) -> str:
-        """Hand over what uv needs to be let in where these files are; gives the path for ``Container.run``."""
-        environ = proxies_with_credentials(self._environ)
-        environ["UV_INDEX"] = " ".join(self.credentials.indexes(urls))
-        certificate = read_client_certificate(self._environ)
-        if certificate is not None:
-            environ[CLIENT_CERTIFICATE] = container.put_private("client.pem", certificate)
-        return container.put_private("environ.json", json.dumps(environ).encode())
-
     def settings(self, cache: str) -> dict[str, str]:
         """What uv needs to know in a container besides what the caller's environment says."""
         settings = {"UV_CACHE_DIR": cache, "UV_LINK_MODE": "copy", "HOME": "/tmp", "NO_COLOR": "1"}
         if self.ca_bundle is not None:
             settings |= {"SSL_CERT_FILE": f"{WORK}/{_CA_BUNDLE}", "PIP_CERT": f"{WORK}/{_CA_BUNDLE}"}
         return settings
-
-    @cached_property
-    def credentials(self) -> Credentials:
-        return self._read_credentials()
 
     @cached_property
     def ca_bundle(self) -> bytes | None:

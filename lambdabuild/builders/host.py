@@ -29,7 +29,6 @@ from lambdabuild.builders.interpreter import find_interpreter, run_python
 from lambdabuild.builders.transforms import DOING, RESULTS, Workplace, program_digest
 from lambdabuild.builders.trees import TreeFile
 from lambdabuild.errors import BuildError
-from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.wheels.wheelfile import WheelFile
@@ -50,14 +49,12 @@ class HostBuilder:
         uv: Path,
         environ: Mapping[str, str],
         scratch: Callable[[], AbstractContextManager[Path]],
-        credentials: Callable[[], Credentials] = Credentials,
         output: Path | None = None,
         keep_log: KeepLog = no_log,
     ) -> None:
         """``output`` is where builds put what they make: no part of any source tree."""
         self._output = output
         self._keep_log = keep_log
-        self._read_credentials = credentials
         self._uv = uv
         self._environ = environ
         self._scratch = scratch

@@ -53,7 +53,6 @@ def lay_down(
             engine.client,
             str(image.id),
             python=python,
-            cache=None,
             in_memory=in_memory,
             lend=loans(engine, handover, folder),
             network=False,

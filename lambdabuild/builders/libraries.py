@@ -17,7 +17,7 @@ def list_libraries(engine: Engine, target: Target, *, listen: Listener) -> froze
     image = str(engine.ensure(target, listen).id)
     python = python_of(target)
     program = (files("lambdabuild.resources") / "programs" / "libraries.py").read_text(encoding="utf-8")
-    with running(engine.client, image, python=python, cache=None) as container:
+    with running(engine.client, image, python=python) as container:
         ran = container.run([python, "-I", "-c", program], environ={}, doing="listing the libraries of the image")
     if ran.returncode != 0:
         raise MachineError(f"the image {image} does not tell which libraries it has:\n{last_lines(ran.stderr)}")

@@ -106,11 +106,6 @@ def read_trusted(environ: Mapping[str, str]) -> bytes | None:
     return _read(environ, "SSL_CERT_FILE")
 
 
-def read_client_certificate(environ: Mapping[str, str]) -> bytes | None:
-    """The certificate and the key that show who asks."""
-    return _read(environ, CLIENT_CERTIFICATE)
-
-
 def tls_context(environ: Mapping[str, str]) -> ssl.SSLContext:
     """How requests of this process trust servers, and show who asks.
 

@@ -24,7 +24,7 @@ def transformed(client: docker.DockerClient, image: str, order: Transformation) 
     """What becomes of the files in a container of this image, which sees no credentials: it runs code of others."""
     python, workplace, folder = python_of(order.target), Workplace(order), f"{WORK}/{_PLACE}"
     in_memory = order.kind == "compile"  # many small files; shared objects may be gigabytes
-    with running(client, image, python=python, cache=None, in_memory=in_memory) as container:
+    with running(client, image, python=python, in_memory=in_memory) as container:
         files = ((f"{_PLACE}/{name}", mode, content) for name, mode, content in workplace.inputs())
         container.put(WORK, chain([(f"{_PLACE}/", 0o700, b"")], files))
         ran = container.run(workplace.command(python, folder), environ=ENVIRONMENT, doing=DOING[order.kind])

@@ -11,8 +11,8 @@ def run_importtime(
     names: tuple[str, ...], *, project: Path | None, output: Path | None, timeout: float | None, as_json: bool
 ) -> None:
     """Tell where the time of a handler's import goes; raises UsageError unless one function is named."""
-    from lambdabuild.cli.machines import open_sandboxes
     from lambdabuild.cli.options import find_output, open_project
+    from lambdabuild.cli.wiring import open_sandboxes
     from lambdabuild.console import Console
     from lambdabuild.pipeline.importtime import profile
     from lambdabuild.steps.built import find_built

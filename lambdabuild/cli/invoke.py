@@ -82,8 +82,8 @@ def _run(
     project: Path | None,
     output: Path | None,
 ) -> tuple[Built, Invoked]:
-    from lambdabuild.cli.machines import open_sandboxes
     from lambdabuild.cli.options import find_output, open_project
+    from lambdabuild.cli.wiring import open_sandboxes
     from lambdabuild.model.functionenv import parse_environment, with_region
     from lambdabuild.model.invocation import Call
     from lambdabuild.pipeline.invoke import invoke as run

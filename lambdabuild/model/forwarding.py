@@ -100,13 +100,6 @@ def without_indexes(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not _INDEXES.fullmatch(name)}
 
 
-def proxies_with_credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """The proxies that have a user name and a password."""
-    environ = with_pip(environ)
-    proxies = {name: value for name, value in environ.items() if _PROXIES.fullmatch(name)}
-    return {name: value for name, value in proxies.items() if value != _without_userinfo(value)}
-
-
 def _without_userinfo(value: str) -> str:
     """A list of URLs, as uv separates them, each without ``user:password@``."""
     return re.sub(r"\S+", lambda word: _strip(word[0]), value)

@@ -14,14 +14,15 @@ from lambdabuild.wheels.wheelzip import read_members
 from lambdabuild.zipformat import pack, write_zip
 
 
-def repack(wheel: Path, filename: str, out: BinaryIO) -> None:
-    """Write the files of a wheel, RECORD among them as it is, by their paths; one at a time is in memory.
+def repack(wheel: Path, filename: str, out: BinaryIO) -> str:
+    """Write the files of a wheel, RECORD among them as it is, by their paths, and give the sha256 of what was written;
+    one file at a time is in memory.
 
     Raises PolicyError for a wheel that two readers could read differently.
     """
     descriptor = os.open(wheel, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        write_zip(out, _packed(descriptor, filename))
+        return write_zip(out, _packed(descriptor, filename))
     finally:
         os.close(descriptor)
 
