@@ -92,7 +92,7 @@ class WheelStore:
             with _disk_errors(path.parent):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 file = partial.open("a+b")
-            with file:
+            try:
                 incoming = Incoming(file)
                 with _disk_errors(path.parent):
                     file.seek(0)
@@ -107,6 +107,9 @@ class WheelStore:
                         raise WrongDigestError(computed)
                     partial.chmod(0o444)
                     partial.replace(path)
+            finally:
+                with suppress(OSError):  # what could not be written is told already
+                    file.close()
 
     def received(self, sha256: str) -> int:
         """How many bytes of a file have come in."""

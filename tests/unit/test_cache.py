@@ -1,33 +1,24 @@
-"""cache: whatever lies on the disk, a segment is whole or it is not there."""
+"""cache: whatever lies on the disk, what was kept is whole or it is not there."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from lambdabuild.cache import Cache, default_root
-from lambdabuild.model.segment import Segment, Slice
+from lambdabuild.cache import KEPT_AT, Cache, default_root
+from lambdabuild.wheels.store import WheelStore
 from tests.removals import wait_for_removals
-from tests.samples import content, member, segment
 from tests.unprivileged import public_folder, run_unprivileged
 
 KEY = "ab" * 32
-TEXT = "text that deflates well, " * 20
-DEMO = segment(
-    "demo",
-    "1.0",
-    member("demo/a.py", TEXT),
-    member("demo/é.bin", b"\0\xff", 0o755),
-    member("empty"),
-    requires=("one>=1", "zwei; extra == 'é'"),
-)
+DATA = bytes(range(256)) * 5
+SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture
@@ -38,172 +29,42 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def entry(cache: Cache) -> Path:
-    return cache.root / "v2" / "segments" / "ab" / f"{KEY}.segment"
+    return cache.root / "v3" / "indexes" / KEY
 
 
 def files(cache: Cache) -> list[str]:
-    return sorted(path.name for path in (cache.root / "v2" / "segments").rglob("*") if path.is_file())
-
-
-def described(found: Segment | None) -> list[tuple[object, ...]]:
-    assert found is not None
-    return [(one.path, one.mode, one.size, one.crc32, one.sha256, one.method, content(one)) for one in found.members]
+    return sorted(path.name for path in (cache.root / "v3" / "indexes").rglob("*") if path.is_file())
 
 
 def test_what_is_stored_is_found(cache: Cache) -> None:
-    stored = cache.store(KEY, DEMO)
-    assert stored == cache.find(KEY)
-    assert (stored.name, stored.version, stored.requires) == ("demo", "1.0", DEMO.requires)
-    assert described(stored) == described(DEMO)
-    assert all(isinstance(one.data, Slice) and one.data.file == entry(cache) for one in stored.members)
-    assert files(cache) == [f"{KEY}.segment"]
+    cache.store_bytes("indexes", KEY, DATA)
+    assert cache.find_bytes("indexes", KEY) == DATA
+    assert cache.path("indexes", KEY) == entry(cache)
+    assert entry(cache).read_bytes()[KEPT_AT:] == DATA
+    assert files(cache) == [KEY]
 
 
 def test_what_is_not_stored_is_not_found(cache: Cache) -> None:
-    cache.store(KEY, DEMO)
-    assert cache.find("ac" * 32) is None
-    assert cache.find("00" * 32) is None
-    assert Cache(cache.root.with_name("never-made")).find(KEY) is None
-
-
-def test_equal_segments_are_equal_files(cache: Cache) -> None:
-    cache.store(KEY, DEMO)
-    first = entry(cache).read_bytes()
-    cache.store(KEY, cache.store("ac" * 32, DEMO))
-    assert entry(cache).read_bytes() == first
-
-
-def regions(data: bytes) -> dict[str, range]:
-    """Where the parts of an entry lie."""
-    header = 22 + 32 + 32 + 8
-    length = int.from_bytes(data[header - 8 : header], "little")
-    assert data[header : header + 1] == b"{"
-    return {
-        "magic": range(22),
-        "digest of the header": range(22, 54),
-        "digest of the data": range(54, 86),
-        "length": range(86, header),
-        "header": range(header, header + length),
-        "data": range(header + length, len(data)),
-    }
-
-
-@pytest.mark.parametrize("region", ["magic", "digest of the header", "digest of the data", "length", "header", "data"])
-def test_a_changed_byte_anywhere_is_a_miss(cache: Cache, region: str) -> None:
-    cache.store(KEY, DEMO)
-    whole = entry(cache).read_bytes()
-    assert cache.find(KEY) is not None
-    places = regions(whole)[region]
-    assert len(places) > 5
-    for place in places:
-        changed = bytearray(whole)
-        changed[place] ^= 1
-        entry(cache).write_bytes(changed)
-        assert cache.find(KEY) is None, place
-        assert files(cache) == [f"{KEY}.damaged"]
-        assert entry(cache).with_suffix(".damaged").read_bytes() == changed
-    assert described(cache.store(KEY, DEMO)) == described(DEMO)
-
-
-@pytest.mark.parametrize("region", ["magic", "digest of the header", "length", "header"])
-def test_what_is_told_of_members_is_checked_without_reading_them(cache: Cache, region: str) -> None:
-    stored = cache.store(KEY, DEMO)
-    assert cache.find(KEY, whole=False) == stored
-    whole = entry(cache).read_bytes()
-    changed = bytearray(whole)
-    changed[regions(whole)["data"][0]] ^= 1
-    entry(cache).write_bytes(changed)
-    assert cache.find(KEY, whole=False) == stored
-    for place in regions(whole)[region]:
-        changed = bytearray(whole)
-        changed[place] ^= 1
-        entry(cache).write_bytes(changed)
-        assert cache.find(KEY, whole=False) is None, place
-    entry(cache).write_bytes(whole[:-1])
-    assert cache.find(KEY, whole=False) is None
-
-
-def test_an_entry_under_the_key_of_another_is_a_miss(cache: Cache) -> None:
-    cache.store(KEY, DEMO)
-    other = "ab" + "00" * 31
-    entry(cache).rename(entry(cache).with_name(f"{other}.segment"))
-    assert cache.find(other) is None
-    assert files(cache) == [f"{other}.damaged"]
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda whole: b"",
-        lambda whole: whole[:10],
-        lambda whole: whole[:22],
-        lambda whole: whole[:54],
-        lambda whole: whole[:90],
-        lambda whole: whole[:100],
-        lambda whole: whole[:-1],
-        lambda whole: whole + b"\0",
-        lambda whole: whole * 2,
-        lambda whole: bytes(len(whole)),
-        lambda whole: whole.replace(b"segment 2\n", b"segment 1\n", 1),
-    ],
-)
-def test_a_truncated_or_lengthened_entry_is_a_miss(cache: Cache, damage: Callable[[bytes], bytes]) -> None:
-    cache.store(KEY, DEMO)
-    entry(cache).write_bytes(damage(entry(cache).read_bytes()))
-    assert cache.find(KEY) is None
-    assert files(cache) == [f"{KEY}.damaged"]
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"key":"' + KEY.encode() + b'"}',
-        b'{"name":1',
-        b'{"name":"a","version":"1","members":[[1,2]]}',
-        b"\xff",
-    ],
-)
-def test_a_header_of_another_writer_is_a_miss(cache: Cache, header: bytes) -> None:
-    cache.store(KEY, DEMO)
-    rest = len(header).to_bytes(8, "little") + header
-    for body in (b"", rest[:5], rest):
-        entry(cache).write_bytes(b"lambdabuild segment 2\n" + sha256(header).digest() + sha256(b"").digest() + body)
-        assert cache.find(KEY) is None
-        assert files(cache) == [f"{KEY}.damaged"]
+    cache.store_bytes("indexes", KEY, DATA)
+    assert cache.find_bytes("indexes", "ac" * 32) is None
+    assert cache.find_bytes("patches", KEY) is None
+    assert Cache(cache.root.with_name("never-made")).find_bytes("indexes", KEY) is None
 
 
 def test_a_folder_or_a_dangling_link_in_place_of_an_entry(cache: Cache) -> None:
-    cache.store(KEY, DEMO)
+    cache.store_bytes("indexes", KEY, DATA)
     entry(cache).unlink()
     entry(cache).symlink_to("nowhere")
-    assert cache.find(KEY) is None
-    cache.store(KEY, DEMO)
+    assert cache.find_bytes("indexes", KEY) is None
+    cache.store_bytes("indexes", KEY, DATA)
     assert not entry(cache).is_symlink()
+    assert cache.find_bytes("indexes", KEY) == DATA
     entry(cache).unlink()
     entry(cache).mkdir()
-    assert cache.find(KEY) is None
-    assert described(cache.store(KEY, DEMO)) == described(DEMO)
-
-
-class _Interrupted:
-    @property
-    def file(self) -> Path:
-        raise KeyboardInterrupt
-
-
-def test_nothing_is_left_of_an_interrupted_store(cache: Cache) -> None:
-    first, second, third = DEMO.members
-    with pytest.raises(KeyboardInterrupt):
-        cache.store(KEY, segment("demo", "1.0", first, replace(second, data=_Interrupted()), third))  # type: ignore[arg-type]
+    assert cache.find_bytes("indexes", KEY) is None
+    cache.store_bytes("indexes", KEY, DATA)
+    assert cache.find_bytes("indexes", KEY) is None
     assert files(cache) == []
-    cache.store(KEY, DEMO)
-    with pytest.raises(FileNotFoundError):
-        cache.store(KEY, segment("demo", "1.0", replace(first, data=Slice(cache.root / "gone", 0))))
-    assert files(cache) == [f"{KEY}.segment"]
-    assert described(cache.find(KEY)) == described(DEMO)
 
 
 FULL = """
@@ -211,41 +72,47 @@ import resource, sys
 from pathlib import Path
 from lambdabuild.cache import Cache
 from lambdabuild.errors import MachineError
-from lambdabuild.model.segment import Segment
-from lambdabuild.zipformat import pack
-NOISE = bytes(range(256))
+from lambdabuild.wheels.store import WheelStore
 cache = Cache(Path(sys.argv[1]))
 cache.ensure()
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-try:
-    cache.store("ab" * 32, Segment(name="demo", version="1.0", requires=(), members=(pack("a", 0o644, NOISE * 1000),)))
-except MachineError as error:
-    print(error.message)
+cache.store_bytes("indexes", "ab" * 32, bytes(1280))
+print(cache.find_bytes("indexes", "ab" * 32))
+for write in (lambda: WheelStore(cache).add("ab" * 32, [bytes(1280)]), cache.ensure):
+    try:
+        write()
+    except MachineError as error:
+        print(error)
 """
 
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """What can be had again is not kept; what cannot is an error."""
     done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout == (
+        "None\n"
+        f"the wheel store {tmp_path / 'v3' / 'wheels' / 'ab'} cannot be written: File too large\n"
+        "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk\n"
         f"neither the cache folder {tmp_path} (File too large) nor a temporary one (File too large) can be written\n"
+        "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to a folder that can be written\n"
     )
     assert files(Cache(tmp_path)) == []
 
 
 CROWD = """
-import sys
+import hashlib, sys
 from pathlib import Path
 from lambdabuild.cache import Cache
-from lambdabuild.model.segment import Segment
-from lambdabuild.zipformat import pack
-NOISE = bytes(range(256))
+from lambdabuild.wheels.store import WheelStore
+data = bytes(range(256)) * 100
 cache = Cache(Path(sys.argv[1]))
 sys.stdin.readline()
 cache.ensure()
-demo = Segment(name="demo", version="1.0", requires=(), members=(pack("a", 0o644, NOISE * 100),))
-for _ in range(50):
-    assert cache.store("ab" * 32, demo).members[0].sha256 == demo.members[0].sha256
-    assert cache.find("ab" * 32) is not None
+for number in range(50):
+    cache.store_bytes("indexes", "ab" * 32, data)
+    assert cache.find_bytes("indexes", "ab" * 32) == data
+    wheel = data + bytes([number])
+    assert WheelStore(cache).add(hashlib.sha256(wheel).hexdigest(), [wheel]).read_bytes() == wheel
 """
 
 
@@ -257,7 +124,10 @@ def test_many_processes_store_one_key_at_once(tmp_path: Path) -> None:
     for process in crowd:
         process.communicate(b"go\n")
     assert [process.returncode for process in crowd] == [0] * 4
-    assert files(Cache(tmp_path)) == [f"{KEY}.segment"]
+    assert files(Cache(tmp_path)) == [KEY]
+    wheels = [path for path in (tmp_path / "v3" / "wheels").rglob("*") if path.is_file()]
+    assert len(wheels) == 50
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in wheels)
 
 
 def test_the_folder_says_that_it_is_a_cache(cache: Cache) -> None:
@@ -277,10 +147,10 @@ def umask() -> Iterator[Callable[[int], int]]:
 
 def test_entries_can_be_shared_as_the_umask_says(cache: Cache, umask: Callable[[int], int]) -> None:
     umask(0o002)
-    cache.store(KEY, DEMO)
+    cache.store_bytes("indexes", KEY, DATA)
     assert entry(cache).stat().st_mode & 0o777 == 0o664
     umask(0o077)
-    cache.store(KEY, DEMO)
+    cache.store_bytes("indexes", KEY, DATA)
     assert entry(cache).stat().st_mode & 0o777 == 0o600
 
 
@@ -292,7 +162,10 @@ def test_a_cache_that_cannot_be_written_is_replaced_for_this_run(tmp_path: Path)
         cache = Cache(root, notice=said.append)
         with cache.in_use(), cache.building([KEY], waiting=never), cache.scratch() as scratch:
             assert scratch.is_dir()
-            assert cache.store(KEY, DEMO) == cache.find(KEY)
+            assert WheelStore(cache).add(SHA256, [DATA]).read_bytes() == DATA
+            assert WheelStore(cache).find(SHA256) is not None
+            cache.store_bytes("indexes", KEY, DATA)
+            assert cache.find_bytes("indexes", KEY) is None
             cache.ensure()
         assert not cache.writable
         assert said == [
@@ -306,21 +179,24 @@ def never() -> None:
 
 
 IMPORTS = """
-import atexit, tempfile
+import atexit, hashlib, tempfile
 from pathlib import Path
-import lambdabuild.segmentfile
 from lambdabuild.cache import Cache
+from lambdabuild.errors import MachineError
+from lambdabuild.wheels.store import WheelStore
 """
 READ_ONLY = """
 tempfile.tempdir = sys.argv[2]
 cache = Cache(Path(sys.argv[1]), notice=print)
-print(cache.find("ab" * 32))
-demo = cache.find("cd" * 32)
+store = WheelStore(cache)
+print(cache.find_bytes("indexes", "ab" * 32), cache.find_bytes("indexes", "cd" * 32))
 with cache.in_use():
-    for key in ("ef" * 32, "00" * 32):
-        stored = cache.store(key, demo)
-        print(stored.name, cache.find(key) == stored, stored.members[0].data.file.is_relative_to(sys.argv[2]))
-    print(cache.find("cd" * 32) == demo, len(list(Path(sys.argv[2]).iterdir())))
+    cache.store_bytes("indexes", "ef" * 32, b"new")
+    print(cache.find_bytes("indexes", "ef" * 32), cache.find_bytes("indexes", "cd" * 32))
+    for data in (b"new", b"newer"):
+        path = store.add(hashlib.sha256(data).hexdigest(), [data])
+        print(path.read_bytes(), path.is_relative_to(sys.argv[2]), store.find_whole(path.name) == path)
+    print(store.find_whole(sys.argv[3]).is_relative_to(sys.argv[1]), len(list(Path(sys.argv[2]).iterdir())))
 """
 
 
@@ -330,44 +206,45 @@ def test_a_cache_that_may_only_be_read_is_read(mode: int) -> None:
         temporary.chmod(0o777)
         cache = Cache(folder / "cache")
         cache.ensure()
-        cache.store(KEY, DEMO)
-        cache.store("cd" * 32, DEMO)
+        cache.store_bytes("indexes", KEY, DATA)
+        cache.store_bytes("indexes", "cd" * 32, b"kept")
+        WheelStore(cache).add(SHA256, [DATA])
         entry(cache).write_bytes(b"damaged")
         (cache.root / "CACHEDIR.TAG").unlink()
         for path in (cache.root, *cache.root.rglob("*")):
             path.chmod(0o555 if path.is_dir() else mode)
-        assert run_unprivileged(IMPORTS, READ_ONLY, cache.root, temporary) == (
-            "None\n"
+        assert run_unprivileged(IMPORTS, READ_ONLY, cache.root, temporary, SHA256) == (
+            "None b'kept'\n"
             f"the cache folder {cache.root} cannot be written (Permission denied): this build goes on without it, and "
             "keeps nothing for the next (LAMBDABUILD_CACHE_DIR sets another folder)\n"
-            "demo True True\ndemo True True\nTrue 2\n"
+            "None b'kept'\nb'new' True True\nb'newer' True True\nTrue 2\n"
         )
         assert list(temporary.iterdir()) == []
 
 
 SUDO = """
-tempfile.tempdir = sys.argv[2]
 cache = Cache(Path(sys.argv[1]), notice=print)
 with cache.in_use():
-    demo = cache.find("ab" * 32)
-    print(cache.writable)
-    print(cache.store("ab" + "c" * 62, demo) == cache.find("ab" + "c" * 62))
-    print(cache.writable)
+    print(WheelStore(cache).find_whole(sys.argv[2]) is not None)
+    try:
+        WheelStore(cache).add(sys.argv[2][:2] + "0" * 62, [b"new"])
+    except MachineError as error:
+        print(error)
 """
 
 
 def test_a_folder_of_the_cache_that_is_somebody_elses() -> None:
-    with public_folder() as folder, public_folder() as temporary:
-        temporary.chmod(0o777)
+    with public_folder() as folder:
         cache = Cache(folder / "cache")
         cache.ensure()
-        cache.store(KEY, DEMO)
-        for path in (cache.root, *cache.root.rglob("*")):
-            path.chmod(0o777 if path.is_dir() else 0o666)
-        entry(cache).parent.chmod(0o755)
-        said = run_unprivileged(IMPORTS, SUDO, cache.root, temporary).splitlines()
-        assert said[:1] + said[2:] == ["True", "True", "False"]
-        assert said[1].startswith(f"the cache folder {cache.root} cannot be written (Permission denied): ")
+        path = WheelStore(cache).add(SHA256, [DATA])
+        for one in (cache.root, *cache.root.rglob("*")):
+            one.chmod(0o777 if one.is_dir() else 0o666)
+        path.parent.chmod(0o755)
+        assert run_unprivileged(IMPORTS, SUDO, cache.root, SHA256) == (
+            f"True\nthe wheel store {path.parent} cannot be written: Permission denied\n"
+            "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk\n"
+        )
 
 
 CLAIM = """
@@ -452,7 +329,7 @@ def test_scratch_folders_of_killed_builds_are_removed_by_the_next(cache: Cache) 
 
 
 def resolutions(cache: Cache) -> Path:
-    return cache.root / "v2" / "resolutions"
+    return cache.root / "v3" / "resolutions"
 
 
 def test_resolutions_are_kept(cache: Cache) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,10 +16,11 @@ import pytest
 from lambdabuild.cache import Cache
 from lambdabuild.housekeeping import Usage, clear, find_damaged, measure, prune, prune_if_free
 from lambdabuild.locks import held
-from tests.samples import member, segment
+from lambdabuild.wheels.store import WheelStore
 from tests.unprivileged import public_folder, run_unprivileged
 
-OLD, MIDDLE, NEW = "aa" * 32, "bb" * 32, "cc" * 32
+WHEELS = {hashlib.sha256(data).hexdigest(): data for data in (b"o" * 1000, b"m" * 2000, b"n" * 4000)}
+OLD, MIDDLE, NEW = WHEELS
 READER = """
 import sys
 from pathlib import Path
@@ -43,17 +45,17 @@ while True:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Cache:
-    """Three segments, of which OLD was not used for longest."""
+    """Three wheels, of which OLD was not used for longest."""
     made = Cache(tmp_path / "cache")
     made.ensure()
     for age, key in enumerate((NEW, MIDDLE, OLD)):
-        made.store(key, segment("demo", "1.0", member("demo.py", os.urandom(1000))))
+        WheelStore(made).add(key, [WHEELS[key]])
         os.utime(path_of(made, key), (1_000_000 - age, 1_000_000 - age))
     return made
 
 
 def path_of(cache: Cache, key: str) -> Path:
-    return cache.segments / key[:2] / f"{key}.segment"
+    return cache.version / "wheels" / key[:2] / key
 
 
 def size_of(cache: Cache, *keys: str) -> int:
@@ -62,6 +64,12 @@ def size_of(cache: Cache, *keys: str) -> int:
 
 def kept(cache: Cache) -> list[str]:
     return [key for key in (OLD, MIDDLE, NEW) if path_of(cache, key).exists()]
+
+
+def damage(path: Path, data: bytes) -> None:
+    path.chmod(0o644)
+    path.write_bytes(data)
+    os.utime(path, (1_000_000, 1_000_000))
 
 
 def nothing_waits() -> None:
@@ -81,15 +89,15 @@ def reader(cache: Cache) -> Iterator[subprocess.Popen[str]]:
 
 def test_size(cache: Cache) -> None:
     cache.store_text("resolutions", "key", "four")
-    assert measure(cache) == Usage(segments=3, size=size_of(cache, OLD, MIDDLE, NEW) + len(f"{OLD}\nfour"))
-    assert measure(Cache(cache.root / "nowhere")) == Usage(segments=0, size=0)
+    assert measure(cache) == Usage(wheels=3, size=size_of(cache, OLD, MIDDLE, NEW) + len(f"{OLD}\nfour"))
+    assert measure(Cache(cache.root / "nowhere")) == Usage(wheels=0, size=0)
 
 
 def test_what_was_not_used_for_longest_goes_first(cache: Cache) -> None:
     gone = size_of(cache, OLD)
-    assert prune(cache, size_of(cache, MIDDLE, NEW), waiting=nothing_waits) == Usage(segments=1, size=gone)
+    assert prune(cache, size_of(cache, MIDDLE, NEW), waiting=nothing_waits) == Usage(wheels=1, size=gone)
     assert kept(cache) == [MIDDLE, NEW]
-    cache.find(MIDDLE)
+    WheelStore(cache).find(MIDDLE)
     prune(cache, size_of(cache, MIDDLE), waiting=nothing_waits)
     assert kept(cache) == [MIDDLE]
     prune(cache, 0, waiting=nothing_waits)
@@ -97,24 +105,24 @@ def test_what_was_not_used_for_longest_goes_first(cache: Cache) -> None:
 
 
 def test_a_cache_within_its_bound_is_left_alone(cache: Cache) -> None:
-    assert prune(cache, size_of(cache, OLD, MIDDLE, NEW), waiting=nothing_waits) == Usage(segments=0, size=0)
+    assert prune(cache, size_of(cache, OLD, MIDDLE, NEW), waiting=nothing_waits) == Usage(wheels=0, size=0)
     assert kept(cache) == [OLD, MIDDLE, NEW]
 
 
 def test_what_nobody_reads_goes_whatever_the_bound(cache: Cache) -> None:
-    path_of(cache, OLD).write_bytes(b"damaged")
-    assert cache.find(OLD) is None
+    damage(path_of(cache, OLD), b"damaged")
+    assert WheelStore(cache).find_whole(OLD) is None
     (cache.root / "v1" / "segments").mkdir(parents=True)
     (cache.root / "v1" / "segments" / "x.segment").write_bytes(b"earlier")
     (cache.root / "CACHEDIR.TAG").stat()
-    assert prune(cache, 10**9, waiting=nothing_waits) == Usage(segments=1, size=len("damaged") + len("earlier"))
+    assert prune(cache, 10**9, waiting=nothing_waits) == Usage(wheels=0, size=len("damaged") + len("earlier"))
     assert kept(cache) == [MIDDLE, NEW]
-    assert sorted(path.name for path in cache.root.iterdir()) == ["CACHEDIR.TAG", "locks", "v2"]
+    assert sorted(path.name for path in cache.root.iterdir()) == ["CACHEDIR.TAG", "locks", "v3"]
 
 
 def test_a_build_that_reads_is_waited_for(cache: Cache) -> None:
     with reader(cache) as process:
-        assert prune_if_free(cache, 0) == Usage(segments=0, size=0)
+        assert prune_if_free(cache, 0) == Usage(wheels=0, size=0)
         assert kept(cache) == [OLD, MIDDLE, NEW]
 
         def go_on() -> None:
@@ -122,12 +130,12 @@ def test_a_build_that_reads_is_waited_for(cache: Cache) -> None:
             process.stdin.write("\n")
             process.stdin.flush()
 
-        assert prune(cache, 0, waiting=go_on).segments == 3
+        assert prune(cache, 0, waiting=go_on).wheels == 3
     assert kept(cache) == []
 
 
 def test_at_the_end_of_a_build(cache: Cache) -> None:
-    assert prune_if_free(cache, size_of(cache, NEW)).segments == 2
+    assert prune_if_free(cache, size_of(cache, NEW)).wheels == 2
     assert kept(cache) == [NEW]
 
 
@@ -138,7 +146,7 @@ def test_builds_read_side_by_side(cache: Cache) -> None:
 
 def test_clear(cache: Cache) -> None:
     (cache.root / "v1").mkdir()
-    assert clear(cache, waiting=nothing_waits).segments == 3
+    assert clear(cache, waiting=nothing_waits).wheels == 3
     assert sorted(path.name for path in cache.root.iterdir()) == ["CACHEDIR.TAG", "locks"]
 
 
@@ -153,10 +161,10 @@ def test_what_is_not_the_caches_is_never_removed(tmp_path: Path) -> None:
     assert (mine / "videos" / "film").read_text() == "mine"
 
 
-def test_damaged_segments_are_found_and_set_aside(cache: Cache) -> None:
+def test_damaged_wheels_are_found_and_set_aside(cache: Cache) -> None:
     assert list(find_damaged(cache)) == []
     path = path_of(cache, MIDDLE)
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    damage(path, path.read_bytes()[:-1] + b"\0")
     assert list(find_damaged(cache)) == [path]
     assert kept(cache) == [OLD, NEW]
     assert [round(path_of(cache, key).stat().st_mtime) for key in (OLD, NEW)] == [999_998, 1_000_000]
@@ -186,17 +194,27 @@ def test_a_text_that_was_used_stays_longer_than_one_that_was_not(cache: Cache) -
 
 
 def test_what_killed_builds_left_half_written_goes(cache: Cache) -> None:
-    left = [cache.segments / "aa" / ".new-00", cache.version / "exports" / ".new-01"]
-    left[1].parent.mkdir()
+    left = [cache.version / "indexes" / ".new-00", cache.version / "exports" / ".new-01"]
     for path in left:
+        path.parent.mkdir()
         path.write_bytes(b"half")
         os.utime(path, (1_000_000, 1_000_000))
-    writing = cache.segments / "aa" / ".new-02"
+    writing = cache.version / "indexes" / ".new-02"
     writing.write_bytes(b"more to come")
     assert measure(cache).size == size_of(cache, OLD, MIDDLE, NEW) + 8
     assert list(find_damaged(cache)) == []
-    assert prune(cache, 10**9, waiting=nothing_waits) == Usage(segments=0, size=8)
+    assert prune(cache, 10**9, waiting=nothing_waits) == Usage(wheels=0, size=8)
     assert writing.exists()
+    assert kept(cache) == [OLD, MIDDLE, NEW]
+
+
+def test_what_came_in_part_is_no_wheel_and_goes_like_the_rest(cache: Cache) -> None:
+    part = path_of(cache, OLD).with_name(f"{'00' * 32}.partial")
+    part.write_bytes(b"half")
+    os.utime(part, (999_000, 999_000))
+    assert measure(cache) == Usage(wheels=3, size=7004)
+    assert list(find_damaged(cache)) == []
+    assert prune(cache, 7000, waiting=nothing_waits) == Usage(wheels=0, size=4)
     assert kept(cache) == [OLD, MIDDLE, NEW]
 
 
@@ -204,12 +222,10 @@ WAITER = """
 import sys
 from pathlib import Path
 from lambdabuild.cache import Cache
-from lambdabuild.zipformat import pack
-from lambdabuild.model.segment import Segment
+from lambdabuild.wheels.store import WheelStore
 cache = Cache(Path(sys.argv[1]), notice=print)
 with cache.in_use(waiting=lambda: print("waits", flush=True)), cache.scratch():
-    demo = Segment(name="demo", version="1.0", requires=(), members=(pack("a", 0o644, b"a"),))
-    print(cache.store("dd" * 32, demo).name)
+    print(WheelStore(cache).add(sys.argv[2], [b"o" * 1000]).name)
 """
 
 
@@ -220,23 +236,23 @@ def test_clear_beside_a_build_that_has_ended_but_for_what_it_keeps(cache: Cache)
         assert writer.stdout.readline() == "writes\n"
         try:
             for _ in range(20):
-                cache.store(OLD, segment("demo", "1.0", member("demo.py", os.urandom(1000))))
-                assert clear(cache, waiting=nothing_waits).segments >= 1
-                assert cache.find(OLD) is None
+                WheelStore(cache).add(OLD, [WHEELS[OLD]])
+                assert clear(cache, waiting=nothing_waits).wheels >= 1
+                assert WheelStore(cache).find(OLD) is None
         finally:
             writer.kill()
 
 
 def test_a_build_that_waits_for_clear_goes_on_in_an_empty_cache(cache: Cache) -> None:
     with held(cache.usage_lock):
-        argv = [sys.executable, "-c", WAITER, cache.root]
+        argv = [sys.executable, "-c", WAITER, cache.root, OLD]
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "waits\n"
         for path in cache.root.glob("v*"):
             shutil.rmtree(path)
-    assert process.communicate() == ("demo\n", None)
-    assert path_of(cache, "dd" * 32).exists()
+    assert process.communicate() == (f"{OLD}\n", None)
+    assert kept(cache) == [OLD]
 
 
 STUCK = """
@@ -268,5 +284,5 @@ def test_what_may_not_be_removed_is_no_success() -> None:
         first, second, last = run_unprivileged(imports, STUCK, folder).split("  hint", 2)
         assert f"{first}  hint{second.partition(chr(10))[0]}\n" == said
         assert "in the cache cannot be written or removed: Permission denied\n" in second
-        assert last.endswith("Usage(segments=0, size=0)\n")
+        assert last.endswith("Usage(wheels=0, size=0)\n")
         assert (cache.version / "exports" / NEW).exists()

@@ -1,36 +1,17 @@
-"""model.segment: keys that every input changes, launchers that no machine changes, RECORDs read and written."""
+"""model.segment: launchers that no machine changes, RECORDs read and written."""
 
 from __future__ import annotations
-
-import hashlib
 
 import pytest
 
 from lambdabuild.model.segment import (
-    SEGMENT_FORMAT,
     RecordRow,
     format_record,
     launcher_for_runtime,
     parse_record,
-    segment_key,
 )
-from tests.samples import pin, target
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-
-def test_a_key_is_a_digest_of_the_inputs() -> None:
-    key = segment_key(pin(), target(), uv="0.13.8", compressor="libdeflate 6", image=None, recipe=None)
-    text = (
-        f"format {SEGMENT_FORMAT}\n"
-        f"wheel demo 1.0 {'5e' * 32} -\n"
-        "target python3.13 x86_64-manylinux_2_34\n"
-        "uv 0.13.8\n"
-        "compressor libdeflate 6\n"
-        "image -\n"
-        "recipe -"
-    )
-    assert key == hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(
