@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild import configfile
-from lambdabuild.builders.download import checked, fetch
 from lambdabuild.builders.git import check_out
 from lambdabuild.errors import UsageError
 from lambdabuild.ledger import note
@@ -47,25 +46,21 @@ class BuildInput:
 
     files: tuple[TreeFile, ...]
     path: str
-    """What is to be built, among the files: an archive, or a folder."""
+    """The folder that is to be built, among the files."""
 
 
 def build_input(
     pin: Pin,
     environ: Mapping[str, str],
     *,
-    fetch: Callable[[Pin], bytes] = fetch,
     without: Path | None = None,
 ) -> BuildInput:
-    """The sdist, or the source tree, of a pin; git gets the environment, and ``fetch`` the file of a URL. The tree of a
-    folder comes ``without`` a folder in it that is lambdabuild's own.
+    """The source tree of a pin of a folder or a commit; git gets the environment. The tree of a folder comes
+    ``without`` a folder in it that is lambdabuild's own.
 
-    Raises MachineError when it cannot be fetched or there is no git, PolicyError when a file is not the one that was
-    locked, BuildError when git does not give the commit.
+    Raises MachineError when there is no git, BuildError when git does not give the commit, UsageError for what cannot
+    be read.
     """
-    if pin.kind == "sdist":
-        part = f"#subdirectory={pin.subdirectory}" if pin.subdirectory else ""
-        return BuildInput(files=((pin.filename, 0o400, read_file(pin, fetch=fetch)),), path=pin.filename + part)
     # What lies above the place of a build is none of its business: backends find this .gitignore first.
     above = (_GITIGNORE, 0o644, ignore_file(Path(pin.path)) if pin.path is not None else b"")
     tree = _read_tree(pin, environ, without=without)
@@ -77,11 +72,6 @@ def build_environment(pin: Pin) -> dict[str, str]:
     """What a build is told: a fixed time, and the version in place of the one that version control would tell."""
     told = pin.kind in ("commit", "folder") and pin.version is not None
     return {"SOURCE_DATE_EPOCH": "315532800", **(pretended(pin.name, pin.version or "") if told else {})}
-
-
-def read_file(pin: Pin, *, fetch: Callable[[Pin], bytes] = fetch) -> bytes:
-    """The file of a pin, from its folder or its URL, checked against its sha256."""
-    return checked(pin, Path(pin.path).read_bytes()) if pin.path is not None else fetch(pin)
 
 
 def read_folder(folder: Path, *, within: Path | None = None, without: Path | None = None) -> Iterator[TreeFile]:

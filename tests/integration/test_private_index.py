@@ -30,9 +30,9 @@ from integration.private_index import (
     serving,
     watched,
 )
-
 from lambdabuild.builders.download import fetch
 from lambdabuild.builders.installing import CACHE_VOLUME
+
 from lambdabuild.builders.secrets import tls_context
 from lambdabuild.errors import MachineError
 from lambdabuild.model.requirements import Pin

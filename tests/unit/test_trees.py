@@ -17,10 +17,9 @@ from lambdabuild.builders.trees import (
     build_environment,
     build_input,
     folder_digest,
-    read_file,
     read_folder,
 )
-from lambdabuild.errors import BuildError, MachineError, PolicyError
+from lambdabuild.errors import BuildError, MachineError
 from lambdabuild.ledger import recording
 from lambdabuild.model.requirements import Pin
 from tests.samples import pin
@@ -208,32 +207,6 @@ def test_a_folder_to_build(tmp_path: Path) -> None:
     member = pin(kind="folder", path=str(folder))
     assert build_input(member, {}) == BuildInput(files=files, path="tree")
     assert build_input(pin(kind="folder", path=str(folder), subdirectory="python"), {}).path == "tree/python"
-
-
-def test_an_sdist_to_build(tmp_path: Path) -> None:
-    def fetch(pin: Pin) -> bytes:
-        return pin.url.encode()
-
-    source = pin(kind="sdist", url="https://files.example/demo-1.0.tar.gz")
-    assert build_input(source, {}, fetch=fetch) == BuildInput(
-        files=(("demo-1.0.tar.gz", 0o400, source.url.encode()),), path="demo-1.0.tar.gz"
-    )
-    below = pin(kind="sdist", url="https://files.example/main.zip", subdirectory="python")
-    assert build_input(below, {}, fetch=fetch).path == "main.zip#subdirectory=python"
-
-
-def test_a_file_of_the_disk_is_checked(tmp_path: Path) -> None:
-    path = tmp_path / "demo-1.0.tar.gz"
-    path.write_bytes(b"demo")
-    sha256 = hashlib.sha256(b"demo").hexdigest()
-    assert read_file(pin(kind="sdist", path=str(path), sha256=sha256)) == b"demo"
-    with pytest.raises(PolicyError) as caught:
-        read_file(pin(kind="sdist", path=str(path)))
-    assert str(caught.value) == (
-        "demo-1.0.tar.gz has not the hash that was locked\n"
-        f"  expected sha256 {'5e' * 32}\n  computed sha256 {sha256}\n"
-        "  hint: the file is not the one that was locked: do not use it before you know why"
-    )
 
 
 def test_builds_are_told_the_time_and_the_version_of_a_commit() -> None:
