@@ -27,6 +27,9 @@ LEVEL = 6
 """libdeflate's level: smaller than zlib 9, three times faster than zlib 6 (docs/decisions)."""
 COMPRESSOR = f"libdeflate {LEVEL} (deflate {deflate.__version__})"
 """Identifies the compressed bytes; another release of the library may give others."""
+SMALL_LEVEL = 10
+SMALL_COMPRESSOR = f"libdeflate {LEVEL} and {SMALL_LEVEL} (deflate {deflate.__version__})"
+"""The same where members are deflated anew."""
 EARLIEST = 315_532_800
 """1980-01-01T00:00:00Z, the first moment that a zip can tell."""
 _LATEST = 4_354_819_198
@@ -45,11 +48,11 @@ _UTF8 = 0x800
 _MAX_16, _MAX_32 = 0xFFFF, 0xFFFFFFFF
 
 
-def pack(path: str, mode: int, content: bytes) -> Member:
+def pack(path: str, mode: int, content: bytes | bytearray, *, level: int = LEVEL) -> Member:
     """A member with its data in memory, deflated, or stored where deflating does not make it smaller."""
-    packed = bytes(deflate.deflate_compress(content, LEVEL)) if content else b""
+    packed = bytes(deflate.deflate_compress(content, level)) if content else b""
     method = DEFLATED if len(packed) < len(content) else STORED
-    data = packed if method == DEFLATED else content
+    data = packed if method == DEFLATED else bytes(content)
     return Member(
         path=path,
         mode=mode,
@@ -68,10 +71,11 @@ def each_with_content(members: Iterable[Member]) -> Iterator[tuple[Member, bytes
         yield member, bytes(deflate.deflate_decompress(data, member.size)) if member.method == DEFLATED else data
 
 
-def inflate(data: bytes, size: int, crc32: int) -> bytearray:
+def inflate(data: bytearray, size: int, crc32: int) -> bytearray:
     """What deflated data unpacks to, if that has this size and checksum and all of the data is needed for it.
 
-    Takes memory for ``size`` bytes, whatever the data is. Raises ValueError.
+    Takes memory for ``size`` bytes, whatever the data is, and the data itself: it is not what it was afterwards.
+    Raises ValueError.
     """
     wrong = ValueError("does not unpack to the size and the checksum that are told of it")
     if size == 0:  # for nothing to unpack the library looks at nothing
@@ -79,18 +83,20 @@ def inflate(data: bytes, size: int, crc32: int) -> bytearray:
             raise wrong
         return bytearray()
     trailer = _GZIP_TRAILER.pack(crc32, size)
-    framed = b"".join((_GZIP_HEADER, data, trailer))
+    data[:0] = _GZIP_HEADER
+    data += trailer
     try:
-        content = deflate.gzip_decompress(framed, size)  # not copied to bytes: that takes as long as a checksum
+        content = deflate.gzip_decompress(data, size)  # not copied to bytes: that takes as long as a checksum
     except deflate.DeflateError as error:
         raise wrong from error
     # libdeflate compared the eight bytes where the stream ends with its size and checksum, wherever that was
-    if len(content) != size or (framed.find(trailer) != len(framed) - len(trailer) and not _ends(data, size)):
+    end = len(data) - len(trailer)
+    if len(content) != size or (data.find(trailer) != end and not _ends(data[len(_GZIP_HEADER) : end], size)):
         raise ValueError("has data that goes on after its end")
     return content
 
 
-def _ends(data: bytes, size: int) -> bool:
+def _ends(data: bytearray, size: int) -> bool:
     """Whether the stream unpacks to this size and takes all of the data."""
     try:
         stream = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -23,7 +23,7 @@ from lambdabuild.model.configvalues import (
     find_requires_python_problem,
 )
 from lambdabuild.model.limits import MAX_LAYERS
-from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
+from lambdabuild.model.treatment import BYTECODE, COMPRESSION, MODES, Slimming, Transforms
 from lambdabuild.model.typed import Table, find_near, quote, quote_all
 
 __all__ = (
@@ -47,7 +47,7 @@ DEFAULT_LAYER = "layer"
 
 PROJECT_KEYS = (
     *("python", "architecture", "output", "builder", "image", "upload"),
-    *("dist-info", "tests", "strip-symbols", "bytecode", "strict"),
+    *("dist-info", "tests", "strip-symbols", "bytecode", "compression", "strict"),
     *("gitignore", "include", "exclude", "keep", "sources", "boto3", "layout"),
     *("layers", "functions"),
 )
@@ -141,6 +141,7 @@ def parse_config(
     transforms = Transforms(
         strip_symbols=table.find_flag("strip-symbols") or False,
         bytecode=table.find_choice("bytecode", BYTECODE) or "strip",
+        compression=table.find_choice("compression", COMPRESSION) or "fast",
     )
     strict = table.find_flag("strict") or False
     layers = {name: parse_layer(name, layer, pythons) for name, layer in table.tables("layers").items()}

@@ -42,6 +42,7 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "ignore_rule": artifact.ignore_rule,
         "bytecode_size": artifact.bytecode_size,
         "symbols": {"saved": symbols.saved, "restored": dict(symbols.restored)} if symbols else None,
+        "recompressed": artifact.recompressed,
         "distributions": [
             {
                 "name": share.name,

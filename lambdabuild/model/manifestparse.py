@@ -114,6 +114,7 @@ def _parse(one: _Object) -> Artifact:
         ),
         bytecode_size=one.number("bytecode_size", 0),
         symbols=_parse_symbols(one),
+        recompressed=None if one.values.get("recompressed") is None else one.number("recompressed"),
         part_of=one.find_text("part_of"),
         ignore_rule=_IGNORE_RULES.get(one.find_text("ignore_rule") or ""),
         compatible_runtimes=one.texts("compatible_runtimes"),

@@ -92,6 +92,8 @@ class Artifact:
     """The layer that this one was split from."""
     symbols: Symbols | None = None
     """None where none are stripped."""
+    recompressed: int | None = None
+    """Bytes zipped that deflating members anew has saved; None where none are."""
     ignore_rule: IgnoreRule | None = None
     """None where nothing of the sources could be ignored."""
     compatible_runtimes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What transforms did to an artifact: bytes that bytecode costs, bytes that symbols took."""
+"""What transforms did to an artifact: bytes that bytecode costs, bytes that symbols and compression took."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stripped_symbols(tree: Tree, saved: Mapping[str, int], restored: Mapping[str
 
 
 def transformed_lines(artifacts: Iterable[Artifact]) -> Iterator[str]:
-    """What bytecode costs and what symbols took, a line each, where there is anything of it."""
+    """What bytecode costs and what symbols and compression took, a line each, where there is anything of it."""
     artifacts = tuple(artifacts)
     for python in dict.fromkeys(one.provenance.bytecode for one in artifacts if one.provenance.bytecode):
         made = [one for one in artifacts if one.provenance.bytecode == python]
@@ -52,6 +52,10 @@ def transformed_lines(artifacts: Iterable[Artifact]) -> Iterator[str]:
     saved = [(one.file, one.symbols.saved) for one in artifacts if one.symbols and one.symbols.saved]
     if saved:
         yield "symbols left out: " + ", ".join(f"{file} {format_size(size)}" for file, size in saved) + " unzipped"
+    smaller = [(one.file, one.recompressed, one.zipped_size) for one in artifacts if one.recompressed]
+    if smaller:
+        shares = (f"{file} {format_size(less)} less ({less / (less + size):.1%})" for file, less, size in smaller)
+        yield 'compression = "small": ' + ", ".join(shares)
 
 
 def restored_notes(artifacts: Iterable[Artifact]) -> Iterator[str]:

@@ -11,6 +11,8 @@ Bytecode = Literal["strip", "compile"]
 SdkChoice = Literal["bundle", "unrequired", "runtime"]
 """Whether boto3 and what only it needs are packaged: always, unless nothing but boto3 requires them, or never."""
 BYTECODE: tuple[Bytecode, ...] = ("strip", "compile")
+Compression = Literal["fast", "small"]
+COMPRESSION: tuple[Compression, ...] = ("fast", "small")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,9 @@ class Slimming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transforms:
-    """How the content of files is changed: part of the key of what the cache holds."""
+    """How files are changed, or packed: part of the key of what the cache holds."""
 
     strip_symbols: bool = False
     bytecode: Bytecode = "strip"
+    compression: Compression = "fast"
+    """Whether members are copied as wheels have them, or deflated anew where that pays."""

@@ -16,7 +16,7 @@ from lambdabuild.model.plan import FunctionPlan
 from lambdabuild.model.report import Artifact, Report, SplitPart
 from lambdabuild.model.slimming import Kept
 from lambdabuild.model.split import zipped_size
-from lambdabuild.pipeline.drafts import Draft, as_artifact, each_draft, kept_in
+from lambdabuild.pipeline.drafts import Draft, as_artifact, compressed, each_draft, kept_in
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared, prepare
 from lambdabuild.pipeline.refusals import environs_of, find_refused, note_refusals, stackings
@@ -25,7 +25,6 @@ from lambdabuild.pipeline.sidebyside import side_by_side
 from lambdabuild.pipeline.verifybuilt import Verified, verify_built
 from lambdabuild.steps.collect import find_handler
 from lambdabuild.steps.publish import Published, Stage, Written, check_places, staging
-from lambdabuild.zipformat import COMPRESSOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +88,8 @@ def _reusable(known: Memory, order: Order, machines: Machines) -> Memory:
 def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _Built:
     """Write what does not stand into the stage, and try it."""
     prepared = prepare(order, machines, memory)
+    drafts = compressed(tuple(each_draft(prepared, order)), machines)
     machines.listen(Event(phase="assemble", text="writing archives"))
-    drafts = tuple(each_draft(prepared, order))
     archives = side_by_side(drafts, lambda draft: _write(draft, stage, memory, order), workers=os.cpu_count() or 1)
     made = tuple(as_artifact(*one, prepared, machines) for one in zip(drafts, archives, strict=True))
     stands = tuple(memory.earlier[one.file] for one in prepared.whole.made if one.file not in prepared.trees)
@@ -118,7 +117,7 @@ def _write(draft: Draft, stage: Stage, memory: Memory, order: Order) -> Written:
     """The archive of a draft, which is left where it stands when it would have the same bytes."""
     earlier = memory.earlier.get(draft.file)
     if earlier is not None and earlier.artifact.content_digest == draft.tree.content_digest:
-        same = earlier.artifact.provenance.compressor == COMPRESSOR and earlier.epoch == order.epoch
+        same = earlier.artifact.provenance.compressor == draft.compressor and earlier.epoch == order.epoch
         if same and memory.stands(draft.file):
             return Written(sha256=earlier.artifact.sha256, size=earlier.artifact.zipped_size)
     return stage.write(draft.file, draft.tree.members, epoch=order.epoch)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.plan import ExternalPlan
 from lambdabuild.model.report import Artifact, ExternalLayer, Kind, Provenance, distribution_shares
 from lambdabuild.model.slimming import Kept
-from lambdabuild.model.split import split_tree
+from lambdabuild.model.split import split_tree, zipped_size
 from lambdabuild.model.target import Target
 from lambdabuild.model.transformed import bytecode_size, stripped_symbols
+from lambdabuild.model.treatment import Compression
 from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared
+from lambdabuild.steps.compress import compress
 from lambdabuild.steps.publish import Written
-from lambdabuild.zipformat import COMPRESSOR
+from lambdabuild.zipformat import COMPRESSOR, SMALL_COMPRESSOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,13 @@ class Draft:
     compatible_runtimes: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     external_layers: tuple[ExternalLayer, ...] = ()
+    compression: Compression
+    saved: int | None = None
+    """Bytes that deflating anew has saved; None where nothing was."""
+
+    @property
+    def compressor(self) -> str:
+        return COMPRESSOR if self.compression == "fast" else SMALL_COMPRESSOR
 
 
 def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
@@ -52,6 +61,7 @@ def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
                 file=file,
                 source=layer.file,
                 kind="layer",
+                compression=layer.transforms.compression,
                 target=layer.target,
                 compatible_runtimes=tuple(sorted(target.runtime.name for target in layer.targets)),
                 tree=part,
@@ -62,6 +72,7 @@ def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
             file=function.file,
             source=function.file,
             kind=function.kind,
+            compression=function.transforms.compression,
             target=function.target,
             tree=prepared.trees[function.file],
             handler=function.sources.handler,
@@ -72,6 +83,18 @@ def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
                 if isinstance(layer, ExternalPlan)
             ),
         )
+
+
+def compressed(drafts: Sequence[Draft], machines: Machines) -> tuple[Draft, ...]:
+    """The drafts, those that are to be small with smaller members."""
+    small = {draft.file: draft.tree for draft in drafts if draft.compression == "small"}
+    trees = compress(small, cache=machines.cache, listen=machines.listen)
+    return tuple(
+        replace(draft, tree=tree, saved=zipped_size(draft.tree) - zipped_size(tree))
+        if (tree := trees.get(draft.file)) is not None
+        else draft
+        for draft in drafts
+    )
 
 
 def kept_in(draft: Draft, prepared: Prepared) -> tuple[Kept, ...]:
@@ -104,12 +127,13 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
             builder=installed.builder if draft.source in prepared.needy else "none",
             image_digest=installed.image.digest if installed.image and draft.source in prepared.needy else None,
             uv=machines.resolver.uv_version,
-            compressor=COMPRESSOR,
+            compressor=draft.compressor,
             bytecode=prepared.interpreters.get(draft.source),
             strip=stripped.version if stripped else None,
         ),
         bytecode_size=bytecode_size(draft.tree) if draft.source in prepared.interpreters else 0,
         symbols=stripped_symbols(draft.tree, stripped.saved, stripped.restored) if stripped else None,
+        recompressed=draft.saved,
         ignore_rule=prepared.ignore_rules.get(draft.source),
         part_of=draft.source.removesuffix(".zip") if draft.file != draft.source else None,
     )

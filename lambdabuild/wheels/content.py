@@ -13,8 +13,8 @@ from lambdabuild.zipformat import inflate
 
 def read_content(descriptor: int, member: ZipMember, wheel: str) -> bytes | bytearray:
     """Raises PolicyError, with the member's name, when the data does not unpack to what is told of it."""
-    data = os.pread(descriptor, member.compressed_size, member.offset)
-    if len(data) != member.compressed_size:
+    data = bytearray(member.compressed_size)
+    if os.preadv(descriptor, [data], member.offset) != member.compressed_size:
         raise refusal(wheel, "is cut off", member.name)
     if member.method == DEFLATED:
         try:
@@ -27,7 +27,7 @@ def read_content(descriptor: int, member: ZipMember, wheel: str) -> bytes | byte
     return content
 
 
-def _from_zstd(data: bytes, member: ZipMember, wheel: str) -> bytes:
+def _from_zstd(data: bytearray, member: ZipMember, wheel: str) -> bytes:
     try:
         zstd: Any = __import__("compression.zstd", fromlist=["zstd"])
     except ImportError:

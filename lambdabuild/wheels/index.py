@@ -14,16 +14,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from lambdabuild.budget import Budget
 from lambdabuild.model.evidence import of_distribution
 from lambdabuild.model.facts import Facts, merge
 from lambdabuild.model.segment import Member, RecordRow, Segment, format_record
 from lambdabuild.wheels.launchers import Launcher, launcher_member
 from lambdabuild.wheels.reading import Inspect, InstalledMember, Opened, open_wheel
 from lambdabuild.wheels.wheelfile import WheelFile
+from lambdabuild.wheels.wheelzip import ZipMember
 from lambdabuild.zipformat import pack
 
 _MOST_OPEN = 16
 """Wheels whose members are being read: enough that no core waits while the next is opened."""
+_MEMORY = 88 << 20
+"""Bytes that members, and what they unpack to, take at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +58,12 @@ def installed(index: WheelIndex, python: str) -> Segment:
 
 
 def index_wheels(wheels: Iterable[WheelFile], *, inspect: Inspect) -> Iterator[WheelIndex]:
-    """The index of each wheel, in their order, read on all cores: one member a thread is in memory at a time.
+    """The index of each wheel, in their order, read on all cores: at most one member a thread is in memory at a time.
 
     Raises PolicyError for a wheel that is not what it claims, at its first member that is not.
     """
     with ExitStack() as stack:
-        pool = ThreadPoolExecutor(os.cpu_count())
+        pool, budget = ThreadPoolExecutor(os.cpu_count()), Budget(_MEMORY)
         started: deque[tuple[Opened, Iterator[InstalledMember]]] = deque()
         stack.callback(_close, started)
         stack.callback(pool.shutdown, cancel_futures=True)
@@ -68,7 +72,7 @@ def index_wheels(wheels: Iterable[WheelFile], *, inspect: Inspect) -> Iterator[W
                 yield _finish(started)
             opened = open_wheel(wheel.path, wheel.filename)
             started.append((opened, iter(())))
-            started[-1] = opened, pool.map(partial(opened.read, inspect=inspect), opened.members)
+            started[-1] = opened, pool.map(partial(_read, opened, inspect, budget), opened.members)
         while started:
             yield _finish(started)
 
@@ -77,6 +81,11 @@ def index_wheel(wheel: WheelFile, *, inspect: Inspect) -> WheelIndex:
     """The index of one wheel."""
     (index,) = index_wheels((wheel,), inspect=inspect)
     return index
+
+
+def _read(opened: Opened, inspect: Inspect, budget: Budget, member: ZipMember) -> InstalledMember:
+    with budget.taking(member.size + member.compressed_size):
+        return opened.read(member, inspect=inspect)
 
 
 def _close(started: Iterable[tuple[Opened, Iterator[InstalledMember]]]) -> None:

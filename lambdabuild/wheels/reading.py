@@ -81,8 +81,8 @@ class Opened:
         """The file as it lies in the wheel, or packed anew where the wheel has it larger than need be or in a form
         that not every reader reads."""
         if not content or member.method not in (STORED, DEFLATED):
-            return pack(path, mode, bytes(content))
-        if member.method == STORED and (packed := pack(path, mode, bytes(content))).method == DEFLATED:
+            return pack(path, mode, content)
+        if member.method == STORED and (packed := pack(path, mode, content)).method == DEFLATED:
             return packed
         return Member(
             path=path,

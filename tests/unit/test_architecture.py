@@ -34,7 +34,7 @@ LEVELS = (
     ),
     ("cache", "leftovers", "uv", "zipformat", "configfile", "manifest", "sourcefiles", "unpacking"),
     ("functionfolders", "memberfile", "claims", "repository", "scratch"),
-    ("slices", "locks", "ledger", "environment", "placing"),
+    ("slices", "budget", "locks", "ledger", "environment", "placing"),
     ("model",),
     ("errors",),
     ("",),

@@ -33,7 +33,7 @@ from lambdabuild.model.configfunction import SOURCES
 from lambdabuild.model.configlayer import LAYOUTS
 from lambdabuild.model.configmany import DEFAULT_HANDLER, Folders
 from lambdabuild.model.configvalues import find_image_problem
-from lambdabuild.model.treatment import BYTECODE, MODES, Slimming, Transforms
+from lambdabuild.model.treatment import BYTECODE, COMPRESSION, MODES, Slimming, Transforms
 from lambdabuild.model.typed import find_near, key_path, kind, quote
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
@@ -125,6 +125,7 @@ dist-info = "strip"
 tests = "keep"
 strip-symbols = true
 bytecode = "compile"
+compression = "small"
 strict = true
 gitignore = false
 exclude = ["*.md", "!README.md"]
@@ -190,7 +191,7 @@ FULL_CONFIG = ProjectConfig(
     exclude=("*.md", "!README.md"),
     keep=("tests/data/",),
     slimming=Slimming(dist_info="strip", tests="keep"),
-    transforms=Transforms(strip_symbols=True, bytecode="compile"),
+    transforms=Transforms(strip_symbols=True, bytecode="compile", compression="small"),
     strict=True,
     layers={
         "zebra": LayerConfig(
@@ -300,9 +301,10 @@ GOOD: dict[str, tuple[str, ProjectConfig]] = {
     "tests stripped": (table('tests = "strip"'), default_config(slimming=Slimming(tests="strip"))),
     "symbols stripped": (table("strip-symbols = true"), default_config(transforms=Transforms(strip_symbols=True))),
     "compiled": (table('bytecode = "compile"'), default_config(transforms=Transforms(bytecode="compile"))),
+    "small": (table('compression = "small"'), default_config(transforms=Transforms(compression="small"))),
     "strict": (table("strict = true"), default_config(strict=True)),
     "treatment as it is anyway": (
-        table('dist-info = "auto"\ntests = "auto"\nstrip-symbols = false\nbytecode = "strip"\nstrict = false'),
+        table('dist-info = "auto"\ntests = "auto"\nstrip-symbols = false\nbytecode = "strip"\ncompression = "fast"'),
         default_config(),
     ),
     "sources are not git's": (table("gitignore = true"), default_config()),
@@ -445,9 +447,9 @@ BAD: dict[str, tuple[str, list[str]]] = {
         [
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
             'tool.lambdabuild.direct_upload: is now upload, which is "direct" or "s3"',
-            "tool.lambdabuild.zip: unknown key; known keys: architecture, boto3, builder, bytecode, dist-info, "
-            "exclude, functions, gitignore, image, include, keep, layers, layout, output, python, sources, strict, "
-            "strip-symbols, tests, upload",
+            "tool.lambdabuild.zip: unknown key; known keys: architecture, boto3, builder, bytecode, compression, "
+            "dist-info, exclude, functions, gitignore, image, include, keep, layers, layout, output, python, sources, "
+            "strict, strip-symbols, tests, upload",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
@@ -814,7 +816,8 @@ BAD: dict[str, tuple[str, list[str]]] = {
     ),
     "words that are no choices": (
         lines(
-            table('dist-info = "striped"\ntests = "none"\nstrip-symbols = "yes"\nbytecode = true\nstrict = 1'),
+            table('dist-info = "striped"\ntests = "none"\nstrip-symbols = "yes"\nbytecode = true\ncompression = 9'),
+            table("strict = 1").partition("\n")[2],
             layer('layout = "site_packages"\nboto3 = true'),
             function('sources = "some"\nboto3 = "Runtime"\ngitignore = "no"'),
         ),
@@ -823,6 +826,7 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'tool.lambdabuild.tests: "none" is no choice; expected one of "auto", "strip", "keep"',
             "tool.lambdabuild.strip-symbols: expected a boolean, found a string",
             "tool.lambdabuild.bytecode: expected a string, found a boolean",
+            "tool.lambdabuild.compression: expected a string, found an integer",
             "tool.lambdabuild.strict: expected a boolean, found an integer",
             "tool.lambdabuild.layers.deps.boto3: expected a string, found a boolean",
             'tool.lambdabuild.layers.deps.layout: "site_packages" is no choice; did you mean "site-packages"?',
@@ -1306,6 +1310,7 @@ def test_schema_knows_the_runtimes_and_the_defaults() -> None:
         "tests": config.slimming.tests,
         "strip-symbols": config.transforms.strip_symbols,
         "bytecode": config.transforms.bytecode,
+        "compression": config.transforms.compression,
         "strict": config.strict,
         "gitignore": config.gitignore,
         "sources": config.sources,
@@ -1320,6 +1325,7 @@ def test_schema_knows_the_choices_and_their_defaults() -> None:
     assert SCHEMA["definitions"]["boto3"]["enum"] == [*BOTO3]
     assert SCHEMA["definitions"]["mode"]["enum"] == [*MODES]
     assert SCHEMA["properties"]["bytecode"]["enum"] == [*BYTECODE]
+    assert SCHEMA["properties"]["compression"]["enum"] == [*COMPRESSION]
 
 
 def test_schema_describes_every_key() -> None:

@@ -90,6 +90,7 @@ EDITED = {
     "source_size": (1.5, "source_size: expected a number, found a fraction"),
     "distributions": ([{"name": "a"}], "distributions[0].version: expected a string, which is missing"),
     "external_layers": ([[]], "external_layers[0]: expected an object, found an array"),
+    "recompressed": (-1, "recompressed: -1 is less than nothing"),
     "symbols": ({"saved": 1, "restored": {"a.so": 7}}, "symbols.restored.a.so: expected a string, found a number"),
     "uv_version": (
         "\ud800",

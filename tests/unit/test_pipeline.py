@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import subprocess
 import sys
 import warnings
@@ -804,9 +805,10 @@ requirements = ["one==2.0"]
         TABLES.replace('"one==2.0"', '"two"'),
         '[tool.lambdabuild]\ndist-info = "keep"\n' + TABLES,
         '[tool.lambdabuild]\nbytecode = "compile"\n' + TABLES,
+        '[tool.lambdabuild]\ncompression = "small"\n' + TABLES,
         '[tool.lambdabuild]\nexclude = ["one-*/", "data.txt"]\n' + TABLES,
     ],
-    ids=["order", "fewer", "removed", "exclude", "keep", "include", "needs", "slimming", "transforms", "all"],
+    ids=["order", "fewer", "removed", "exclude", "keep", "include", "needs", "slimming", "transforms", "small", "all"],
 )
 @pytest.mark.parametrize("of", [Works.slim, Works.fat], ids=["slim", "fat"])
 def test_another_configuration_is_another_build(works: Works, tables: str, of: Callable[..., Report]) -> None:
@@ -816,6 +818,25 @@ def test_another_configuration_is_another_build(works: Works, tables: str, of: C
     report = of(works.configure(tables, '"one==1.0"'))
     assert {one.file: one.sha256 for one in report.artifacts} == fresh_build(works, of=of)
     assert report.findings == of(works).findings
+
+
+def test_a_small_archive_is_told_of_and_stands(works: Works) -> None:
+    chance = random.Random(1)
+    known = ["".join(chance.choices("abcdefghijklmnop", k=chance.randint(3, 9))) for _ in range(3_000)]
+    works.shop.write({"words.txt": " ".join(chance.choices(known, k=15_000))})
+    asked = f'{API}source = "."\nexclude = ["*.toml"]\n[tool.lambdabuild]\ncompression = '
+    made = {choice: artifact(works.configure(f'{asked}"{choice}"\n').slim(), "api.zip") for choice in ("fast", "small")}
+    fast, small = made["fast"], made["small"]
+    assert fast.content_digest == small.content_digest
+    assert fast.recompressed is None
+    assert small.recompressed == fast.zipped_size - small.zipped_size > 500
+    assert fast.provenance.compressor == "libdeflate 6 (deflate 0.9.0)"
+    assert small.provenance.compressor == "libdeflate 6 and 10 (deflate 0.9.0)"
+    before = stamps(works)
+    assert artifact(works.slim(), "api.zip") == small
+    assert rewritten(works, before) == []
+    assert artifact(works.configure(f'{asked}"fast"\n').slim(), "api.zip") == fast
+    assert rewritten(works, before) == ["api.zip"]
 
 
 def test_slim_and_fat_archives_of_a_function_stand_beside_each_other(built: Works) -> None:

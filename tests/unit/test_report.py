@@ -55,6 +55,7 @@ def test_an_artifact_as_a_document() -> None:
         "ignore_rule": "git",
         "bytecode_size": 0,
         "symbols": None,
+        "recompressed": None,
         "distributions": [{"name": "demo", "version": "1.0", "size": 26_214_400, "files": 7, "modules": []}],
         "builder": "docker",
         "image_digest": "sha256:" + "12" * 32,
@@ -76,7 +77,15 @@ def test_an_artifact_is_read_back(made: Any) -> None:
 
 def test_a_document_with_something_missing() -> None:
     document = artifact_document(FUNCTION)
-    newer = {"external_layers", "bytecode_size", "symbols", "bytecode_python", "strip_version", "ignore_rule"}
+    newer = {
+        "external_layers",
+        "bytecode_size",
+        "symbols",
+        "recompressed",
+        "bytecode_python",
+        "strip_version",
+        "ignore_rule",
+    }
     newer |= {"configured", "compatible_runtimes"}
     older = {name: value for name, value in document.items() if name not in newer}
     assert parse_artifact(older) == replace(FUNCTION, external_layers=(), ignore_rule=None)

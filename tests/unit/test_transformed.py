@@ -52,12 +52,15 @@ def test_lines() -> None:
         compiled("old.zip", 1200, "3.12.1"),
         stripped("big.zip", 30_608_997),
         stripped("small.zip", 0),
+        replace(artifact("less.zip", zipped_size=97_500_000), recompressed=2_500_000),
+        replace(artifact("same.zip"), recompressed=0),
         PLAIN,
     ]
     assert list(transformed_lines(artifacts)) == [
         "bytecode of Python 3.13.5: layer.zip 8.4 MB, api.zip 900 B unzipped",
         "bytecode of Python 3.12.1: old.zip 1.2 kB unzipped",
         "symbols left out: big.zip 30.6 MB unzipped",
+        'compression = "small": less.zip 2.5 MB less (2.5%)',
     ]
     assert list(transformed_lines([PLAIN])) == []
 
