@@ -165,7 +165,9 @@ class Provision:
 
         def provide(requirements: Sequence[str]) -> Sequence[WheelFile]:
             pins = self.resolve(requirements, target, f"the build of {pin}")
-            return [one.file for one in self.wheels(pins, target, image, above=(*above, pin.name)).values()]
+            wheels = self.wheels(pins, target, image, above=(*above, pin.name))
+            self.listen(Event(phase="build", text=f"building {pin} from source"))
+            return [one.file for one in wheels.values()]
 
         with self.cache.building([key], waiting=waiting):
             if (found := self.find([pin], target, image)) and not found[pin].image:
