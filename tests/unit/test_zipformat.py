@@ -215,7 +215,7 @@ def test_a_file_that_ended_since_it_was_read_is_an_error(tmp_path: Path) -> None
     lost = replace(member("a/noise", NOISE), data=Slice(file, 50))
     with pytest.raises(MachineError) as caught:
         zipped([lost])
-    assert str(caught.value) == f"{file} is cut off where a/noise lies"
+    assert str(caught.value) == f"{file} is cut off where a/noise lies\n  hint: lambdabuild cache verify"
 
 
 def test_pack_describes_the_content() -> None:
