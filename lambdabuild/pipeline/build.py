@@ -91,7 +91,7 @@ def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _B
     drafts = compressed(tuple(each_draft(prepared, order)), machines)
     machines.listen(Event(phase="assemble", text="writing archives"))
     archives = side_by_side(drafts, lambda draft: _write(draft, stage, memory, order), workers=os.cpu_count() or 1)
-    made = tuple(as_artifact(*one, prepared, machines) for one in zip(drafts, archives, strict=True))
+    made = tuple(as_artifact(*one, prepared, order, machines) for one in zip(drafts, archives, strict=True))
     stands = tuple(memory.earlier[one.file] for one in prepared.whole.made if one.file not in prepared.trees)
     for one in stands:
         adopt(one.sources | one.archive)

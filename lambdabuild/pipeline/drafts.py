@@ -17,6 +17,7 @@ from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared
 from lambdabuild.steps.compress import compress
+from lambdabuild.steps.install import Installed
 from lambdabuild.steps.publish import Written
 from lambdabuild.zipformat import COMPRESSOR, SMALL_COMPRESSOR
 
@@ -103,7 +104,7 @@ def kept_in(draft: Draft, prepared: Prepared) -> tuple[Kept, ...]:
     return tuple(one for one in prepared.kept.get(draft.source, ()) if one.distribution in names)
 
 
-def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Machines) -> Artifact:
+def as_artifact(draft: Draft, written: Written, prepared: Prepared, order: Order, machines: Machines) -> Artifact:
     """A draft that has bytes, as reports and the manifest tell of it."""
     installed, stripped = prepared.installed[draft.target], prepared.stripped.get(draft.target)
     return Artifact(
@@ -130,6 +131,7 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
             compressor=draft.compressor,
             bytecode=prepared.interpreters.get(draft.source),
             strip=stripped.version if stripped else None,
+            networked=tuple(_networked(draft, installed, order)),
         ),
         bytecode_size=bytecode_size(draft.tree) if draft.source in prepared.interpreters else 0,
         symbols=stripped_symbols(draft.tree, stripped.saved, stripped.restored) if stripped else None,
@@ -137,3 +139,13 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
         ignore_rule=prepared.ignore_rules.get(draft.source),
         part_of=draft.source.removesuffix(".zip") if draft.file != draft.source else None,
     )
+
+
+def _networked(draft: Draft, installed: Installed, order: Order) -> Iterator[str]:
+    """The distributions in an archive that were built with the network: this machine keeps it from no build."""
+    owners = draft.tree.shares()
+    for pin, segment in installed.segments.items():
+        owner = f"{segment.name} {segment.version}"
+        reached = installed.builder == "host" or pin.name in order.config.build.network
+        if pin.kind != "wheel" and reached and owner in owners:
+            yield owner

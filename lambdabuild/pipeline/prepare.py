@@ -18,6 +18,7 @@ from lambdabuild.model.slimming import Kept
 from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
+from lambdabuild.model.typed import quote
 from lambdabuild.pipeline.acquire import Resolutions, find_empty, find_needy, install_needs, resolve_needs
 from lambdabuild.pipeline.advice import advice_for
 from lambdabuild.pipeline.collecting import Collector
@@ -102,7 +103,12 @@ def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> P
         needy=find_needy(made.plan, resolutions),
         trees=made.assembled.trees,
         said=said,
-        findings=(*_unused(whole, order.config.passed), *_deprecations(whole, order.today), *found),
+        findings=(
+            *_unused(whole, order.config.passed),
+            *_misspelt(order, resolutions),
+            *_deprecations(whole, order.today),
+            *found,
+        ),
         left_out=made.left_out,
         kept=made.assembled.kept,
         stripped=made.stripped,
@@ -218,6 +224,14 @@ def _unused(plan: Plan, passed: tuple[str, ...]) -> Iterator[Finding]:
         yield Finding(severity="warning", code="folder-passed", message=message)
     for message in dict.fromkeys(one.unused for one in plan.functions if one.unused is not None):
         yield Finding(severity="warning", code="requirements-unused", message=message)
+
+
+def _misspelt(order: Order, resolutions: Resolutions) -> Iterator[Finding]:
+    """What is to have the network while it is built, and is called otherwise. What a build requires has names, too."""
+    names = {pin.name for resolution in resolutions.values() for pin in resolution.pins}
+    for name, near in order.config.build.misspelt(names):
+        message = f"build.network names {quote(name)}, which is no distribution of this build"
+        yield Finding(severity="warning", code="network-unused", message=message, hint=f"did you mean {quote(near)}?")
 
 
 def _deprecations(plan: Plan, today: date) -> Iterator[Finding]:
