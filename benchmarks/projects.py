@@ -20,7 +20,7 @@ EXAMPLE = ROOT / "examples" / "spectra"
 SWAPPED = "jmespath"
 """A small distribution of the example, of which two versions satisfy all others."""
 VERSIONS = ("1.0.1", "1.1.0")
-_SMALL = """[project]
+SMALL = """[project]
 name = "small"
 version = "0.1.0"
 requires-python = ">=3.10"
@@ -88,7 +88,7 @@ def make_small(place: Workplace, name: str) -> Project:
     """A project of ten small distributions, two and what they need, and a function."""
     folder = place.folder / name / "project"
     folder.mkdir(parents=True)
-    (folder / "pyproject.toml").write_text(_SMALL, encoding="utf-8")
+    (folder / "pyproject.toml").write_text(SMALL, encoding="utf-8")
     (folder / "app.py").write_text(
         "import requests\n\n\ndef handler(event, context):\n    return requests.__version__\n"
     )

@@ -60,6 +60,7 @@ Code = Literal[
     "sdk-shared",
     "sdk-required",
     "requirements-unused",
+    "network-unused",
     "folder-passed",
     "runtime-deprecated",
     "runtime-preview",

@@ -172,7 +172,7 @@ class Provision:
         with self.cache.building([key], waiting=waiting):
             if (found := self.find([pin], target, image)) and not found[pin].image:
                 return found[pin]
-            network = pin.name in self.network
+            network = image is None or pin.name in self.network  # this machine keeps it from no build
             order = WheelBuild(pin=pin, target=target, sdist=sdist, network=network, repair=self.repair)
             with self.cache.scratch() as scratch:
                 wheel = self.builder.build(order, provide=provide, folder=scratch, listen=self.listen)

@@ -42,6 +42,8 @@ _ZIP64_END = struct.Struct("<4sQ2H2L4Q")
 _ZIP64_LOCATOR = struct.Struct("<4sLQL")
 _GZIP_HEADER = b"\x1f\x8b\x08" + bytes(7)
 _GZIP_TRAILER = struct.Struct("<2L")
+_CHUNK = 1 << 18
+"""Bytes that are written and hashed at once; a member that is larger is alone."""
 _VERSION = 20
 _UNIX = 3
 _UTF8 = 0x800
@@ -114,12 +116,23 @@ def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = N
     date, clock = _dos_time(min(max(epoch or EARLIEST, EARLIEST), _LATEST))
     digest = hashlib.sha256()
     central = []
-    offset = 0
+    offset = held = 0
+    waiting: list[bytes] = []
+
+    def flush() -> None:
+        nonlocal held
+        chunk = b"".join(waiting)  # of one alone no copy is made
+        waiting.clear()
+        held = 0
+        out.write(chunk)
+        digest.update(chunk)
 
     def put(data: bytes) -> None:
-        nonlocal offset
-        out.write(data)
-        digest.update(data)
+        nonlocal held, offset
+        if held + len(data) > _CHUNK:
+            flush()
+        waiting.append(data)
+        held += len(data)
         offset += len(data)
 
     for member, data in each_with_data(members):
@@ -140,6 +153,7 @@ def write_zip(out: BinaryIO, members: Iterable[Member], *, epoch: int | None = N
     start = offset
     put(b"".join(central))
     put(_end_of_central_directory(len(central), offset - start, start))
+    flush()
     return digest.hexdigest()
 
 

@@ -89,6 +89,8 @@ def wire(
         resolve=resolver.resolve_for_build,
         listen=console.listen,
         image_place=place,
+        network=config.build.network,
+        repair=config.build.repair,
         recipe=_digest_recipe,
     )
     return Machines(

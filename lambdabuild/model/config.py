@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from lambdabuild.errors import ConfigError
 from lambdabuild.model.choices import BUILDERS, UPLOADS, Upload
+from lambdabuild.model.configbuild import BuildConfig, parse_build
 from lambdabuild.model.configdependencies import BOTO3, Boto3
 from lambdabuild.model.configfunction import FUNCTION_KEYS, SOURCES, FunctionConfig, Sources
 from lambdabuild.model.configlayer import LAYER_KEYS, LAYOUTS, ExternalLayer, LayerConfig, Layout, parse_layer
@@ -49,7 +50,7 @@ PROJECT_KEYS = (
     *("python", "architecture", "output", "builder", "image", "upload"),
     *("dist-info", "tests", "strip-symbols", "bytecode", "compression", "strict"),
     *("gitignore", "include", "exclude", "keep", "sources", "boto3", "layout"),
-    *("layers", "functions"),
+    *("build", "layers", "functions"),
 )
 RENAMED = {"direct-upload": f"upload, which is {quote('direct')} or {quote('s3')}"}
 """What keys of earlier versions are written as now."""
@@ -87,6 +88,7 @@ class ProjectConfig:
     """Of layers that do not say it themselves."""
     slimming: Slimming = Slimming()
     transforms: Transforms = Transforms()
+    build: BuildConfig = BuildConfig()
     strict: bool = False
     """Whether what the path lint warns of is an error."""
     layers: Mapping[str, LayerConfig] = field(default_factory=lambda: MappingProxyType({}))
@@ -144,6 +146,7 @@ def parse_config(
         compression=table.find_choice("compression", COMPRESSION) or "fast",
     )
     strict = table.find_flag("strict") or False
+    build = parse_build(table.table("build"))
     layers = {name: parse_layer(name, layer, pythons) for name, layer in table.tables("layers").items()}
     functions = parse_functions(table, pythons, list_folders)
     _check_layers_of_functions(table, functions.by_name)
@@ -169,6 +172,7 @@ def parse_config(
         layout=layout,
         slimming=slimming,
         transforms=transforms,
+        build=build,
         strict=strict,
         layers=MappingProxyType(layers),
         functions=MappingProxyType(functions.by_name),

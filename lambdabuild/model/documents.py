@@ -59,6 +59,7 @@ def artifact_document(artifact: Artifact) -> dict[str, Any]:
         "compressor": artifact.provenance.compressor,
         "bytecode_python": artifact.provenance.bytecode,
         "strip_version": artifact.provenance.strip,
+        "built_with_network": list(artifact.provenance.networked),
         "configured": artifact.configured,
         **({"compatible_runtimes": list(artifact.compatible_runtimes)} if artifact.kind == "layer" else {}),
         **({"part_of": artifact.part_of} if artifact.part_of is not None else {}),

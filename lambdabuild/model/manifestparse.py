@@ -111,6 +111,7 @@ def _parse(one: _Object) -> Artifact:
             compressor=one.text("compressor"),
             bytecode=one.find_text("bytecode_python"),
             strip=one.find_text("strip_version"),
+            networked=one.texts("built_with_network"),
         ),
         bytecode_size=one.number("bytecode_size", 0),
         symbols=_parse_symbols(one),

@@ -47,6 +47,8 @@ class Provenance:
     """The full version of the Python whose bytecode is in it."""
     strip: str | None = None
     """What stripped its shared objects."""
+    networked: tuple[str, ...] = ()
+    """The distributions in it, each with its version, whose builds might reach the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

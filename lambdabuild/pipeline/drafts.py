@@ -17,6 +17,7 @@ from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared
 from lambdabuild.steps.compress import compress
+from lambdabuild.steps.install import Installed
 from lambdabuild.steps.publish import Written
 from lambdabuild.zipformat import COMPRESSOR, SMALL_COMPRESSOR
 
@@ -130,6 +131,7 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
             compressor=draft.compressor,
             bytecode=prepared.interpreters.get(draft.source),
             strip=stripped.version if stripped else None,
+            networked=tuple(_networked(draft, installed)),
         ),
         bytecode_size=bytecode_size(draft.tree) if draft.source in prepared.interpreters else 0,
         symbols=stripped_symbols(draft.tree, stripped.saved, stripped.restored) if stripped else None,
@@ -137,3 +139,13 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, machines: Ma
         ignore_rule=prepared.ignore_rules.get(draft.source),
         part_of=draft.source.removesuffix(".zip") if draft.file != draft.source else None,
     )
+
+
+def _networked(draft: Draft, installed: Installed) -> Iterator[str]:
+    """The distributions in an archive whose builds could reach the network."""
+    owners = draft.tree.shares()
+    for pin, wheel in installed.built.items():
+        segment = installed.segments[pin]
+        owner = f"{segment.name} {segment.version}"
+        if wheel.network and owner in owners:
+            yield owner

@@ -33,7 +33,7 @@ def fingerprints_of(
     teller = Teller()
     ground = [
         *(_FORMAT, __version__, READER, _tools(order, machines), str(order.project)),
-        *(order.tolerant, order.config.strict, order.verify == "never"),
+        *(order.tolerant, order.config.strict, teller.tell(order.config.build), order.verify == "never"),
     ]
     resolved = {key: _digest([teller.tell(one.direct), _pins(one)]) for key, one in resolutions.items()}
     asked = {

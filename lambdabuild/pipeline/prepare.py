@@ -18,6 +18,7 @@ from lambdabuild.model.slimming import Kept
 from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
+from lambdabuild.model.typed import quote
 from lambdabuild.pipeline.acquire import Resolutions, find_empty, find_needy, install_needs, resolve_needs
 from lambdabuild.pipeline.advice import advice_for
 from lambdabuild.pipeline.collecting import Collector
@@ -104,6 +105,7 @@ def prepare(order: Order, machines: Machines, memory: Memory | None = None) -> P
         said=said,
         findings=(
             *_unused(whole, order.config.passed),
+            *_misspelt(order, resolutions),
             *_deprecations(whole, order.today),
             *_built_elsewhere(made.installed),
             *found,
@@ -230,6 +232,14 @@ def _built_elsewhere(installed: Mapping[Target, Installed]) -> Iterator[Finding]
         if wheel.image is not None:
             message = f"{pin} is the wheel that was built from source in {wheel.image.reference} ({wheel.image.digest})"
             yield Finding(severity="note", code="built-elsewhere", message=message)
+
+
+def _misspelt(order: Order, resolutions: Resolutions) -> Iterator[Finding]:
+    """What is to have the network while it is built, and is called otherwise. What a build requires has names, too."""
+    names = {pin.name for resolution in resolutions.values() for pin in resolution.pins}
+    for name, near in order.config.build.misspelt(names):
+        message = f"build.network names {quote(name)}, which is no distribution of this build"
+        yield Finding(severity="warning", code="network-unused", message=message, hint=f"did you mean {quote(near)}?")
 
 
 def _deprecations(plan: Plan, today: date) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -114,13 +115,23 @@ def test_an_extension_is_compiled_and_runs_in_the_image(
 
 
 def test_the_same_sdist_gives_the_same_bytes(project: Path, lambdabuild: Callable, tmp_path: Path) -> None:
-    archives = []
-    for name in ("first", "second"):
+    archives, networked = [], []
+    config = project / "pyproject.toml"
+    for name, build in (("first", 'network = ["natve"]'), ("second", 'network = ["native"]')):
+        config.write_text(
+            f"{config.read_text().partition('[tool.lambdabuild.build]')[0]}[tool.lambdabuild.build]\n{build}\n"
+        )
         cold = {"LAMBDABUILD_CACHE_DIR": str(tmp_path / f"cache-{name}")}
         output = tmp_path / name
-        lambdabuild("layer", "--project", project, "--output", output, "--lock", "--builder", "docker", env=cold)
+        argv = ("layer", "--project", project, "--output", output, "--lock", "--builder", "docker")
+        done = lambdabuild(*argv, env=cold)
+        misspelt = 'build.network names "natve", which is no distribution of this build\n  hint: did you mean "native"?'
+        assert (misspelt in done.stderr) == (name == "first")
         archives.append((output / "layer.zip").read_bytes())
+        (made,) = json.loads((output / "manifest.json").read_text())["artifacts"]
+        networked.append(made["built_with_network"])
     assert archives[0] == archives[1]
+    assert networked == [[], ["native 1.0"]]
 
 
 def test_a_build_that_fails(project: Path, index: tuple[Path, int], lambdabuild: Callable) -> None:

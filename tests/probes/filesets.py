@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -41,7 +40,7 @@ RULES = {
     "installer": "what an installer writes of itself is left out: INSTALLER, REQUESTED, direct_url.json, .lock",
     "bytecode": "`__pycache__` and other bytecode beside its source is left out",
     "launcher": "the first line of a launcher names the runtime's Python",
-    "record": "RECORD lists launchers as they are, and nothing that an installer writes of itself",
+    "record": "RECORD is each installer's own: its mode, its launchers, what it writes of itself",
     "metadata": "slimming leaves out all metadata but METADATA, entry_points.txt and top_level.txt",
     "tests": "slimming leaves out the folders `test` and `tests`, where nothing asks for what is in them",
     "top_level": "slimming adds the top_level.txt that a wheel lacks",
@@ -116,7 +115,8 @@ def compare(tree: Path, archive: Path, *, slimmed: bool) -> Comparison:
             else:
                 member, file = members[path], laid[path]
                 rule, problem = _changed(path, file.read_bytes(), packed.read(member)), "has another content"
-                if bool(member.external_attr >> 16 & 0o111) != os.access(file, os.X_OK):
+                executable = bool(member.external_attr >> 16 & 0o111), bool(file.stat().st_mode & 0o111)
+                if not path.endswith(".dist-info/RECORD") and executable[0] != executable[1]:
                     rule, problem = None, "is executable in one of them"
             if rule is None:
                 unexplained.append(f"{path} {problem}")
@@ -127,12 +127,12 @@ def compare(tree: Path, archive: Path, *, slimmed: bool) -> Comparison:
 
 def _left_out(path: str, *, slimmed: bool) -> str | None:
     *folders, name = PurePosixPath(path).parts
-    in_metadata = bool(folders) and folders[0].endswith(".dist-info")
+    in_metadata = any(folder.endswith((".dist-info", ".egg-info")) for folder in folders)  # those of vendored ones, too
     if path == ".lock" or (in_metadata and len(folders) == 1 and name in OWN - {"RECORD"}):
         return "installer"
     if "__pycache__" in folders or name.endswith((".pyc", ".pyo")):
         return "bytecode"
-    if slimmed and in_metadata and not (len(folders) == 1 and name in KEPT):
+    if slimmed and in_metadata and name not in KEPT:
         return "metadata"
     return "tests" if slimmed and {"test", "tests"}.intersection(folders) else None
 

@@ -16,12 +16,13 @@ import pytest
 
 from benchmarks.measure import Failed, Run, run
 from benchmarks.monorepo import MODULES, POOL, Monorepo, files, write
+from benchmarks.own import Own
 from benchmarks.page import page, tables
 from benchmarks.picture import picture
-from benchmarks.projects import Edited, Snapshot
+from benchmarks.projects import EXAMPLE, SMALL, Edited, Snapshot, read_project
 from benchmarks.race import Contender, Race, hold
 from benchmarks.results import Archive, Comparison, Contestant, Outcome, Results, Spread, document, parse, ratio, spread
-from benchmarks.workplace import environment
+from benchmarks.workplace import Workplace, environment
 from lambdabuild.configfile import read_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -293,6 +294,44 @@ def test_a_snapshot_brings_back_what_was_there(tmp_path: Path) -> None:
     (folder / "new").write_text("")
     snapshot.restore()
     assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("kept", "as it was")]
+
+
+def example(tmp_path: Path) -> Own:
+    """lambdabuild on a copy of the example's pyproject.toml."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_bytes((EXAMPLE / "pyproject.toml").read_bytes())
+    place = Workplace(folder=tmp_path, environ={"PATH": "/bin"}, image_template="", docker=None)
+    return Own(place=place, project=read_project(project, tmp_path / "cache"), builder="host")
+
+
+def test_nothing_was_built_and_all_was_downloaded(tmp_path: Path) -> None:
+    project = example(tmp_path).project
+    kept = project.cache / "v7" / "wheels" / "ab" / "abcd"
+    gone = (project.cache / "v7" / "segments" / "a", project.cache / "locks" / "a", project.output / "layer.zip")
+    for path in (kept, *gone):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    project.forget()
+    assert kept.exists()
+    assert not any(path.exists() for path in gone)
+
+
+def test_lambdabuild_is_measured_as_the_others_are_and_as_it_comes(tmp_path: Path) -> None:
+    own = example(tmp_path)
+    plain, proof = own.layer(), replace(own, proof=True).layer()
+    assert (plain.name, plain.label) == ("lambdabuild", "lambdabuild layer --builder host --no-verify")
+    assert (proof.name, proof.label) == ("proof", "lambdabuild layer --builder host")
+    assert proof.argv[1:] == ["layer", "--builder", "host", "--project", str(own.project.folder)]
+    assert proof.environ == {"PATH": "/bin", "LAMBDABUILD_CACHE_DIR": str(own.project.cache)}
+    assert read_config(own.project.folder).transforms.compression == "fast"
+    assert own.small_layer().label == 'lambdabuild layer --builder host --no-verify, compression = "small"'
+    assert read_config(own.project.folder).transforms.compression == "small"
+
+
+def test_the_small_project_is_one_of_lambdabuild(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(SMALL)
+    assert list(read_config(tmp_path).functions) == list(read_project(tmp_path, tmp_path).functions) == ["app"]
 
 
 def test_contenders_see_the_index_and_no_wheels_of_the_machine(tmp_path: Path) -> None:

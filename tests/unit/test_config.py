@@ -28,6 +28,7 @@ from lambdabuild.model.config import (
     ProjectConfig,
     parse_config,
 )
+from lambdabuild.model.configbuild import BUILD_KEYS, BuildConfig
 from lambdabuild.model.configdependencies import BOTO3
 from lambdabuild.model.configfunction import SOURCES
 from lambdabuild.model.configlayer import LAYOUTS
@@ -127,6 +128,7 @@ strip-symbols = true
 bytecode = "compile"
 compression = "small"
 strict = true
+build = { network = ["Native.Thing", "other"], repair = true }
 gitignore = false
 exclude = ["*.md", "!README.md"]
 keep = ["tests/data/"]
@@ -193,6 +195,7 @@ FULL_CONFIG = ProjectConfig(
     slimming=Slimming(dist_info="strip", tests="keep"),
     transforms=Transforms(strip_symbols=True, bytecode="compile", compression="small"),
     strict=True,
+    build=BuildConfig(network=frozenset({"native-thing", "other"}), repair=True),
     layers={
         "zebra": LayerConfig(
             name="zebra",
@@ -447,9 +450,9 @@ BAD: dict[str, tuple[str, list[str]]] = {
         [
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
             'tool.lambdabuild.direct_upload: is now upload, which is "direct" or "s3"',
-            "tool.lambdabuild.zip: unknown key; known keys: architecture, boto3, builder, bytecode, compression, "
-            "dist-info, exclude, functions, gitignore, image, include, keep, layers, layout, output, python, sources, "
-            "strict, strip-symbols, tests, upload",
+            "tool.lambdabuild.zip: unknown key; known keys: architecture, boto3, build, builder, bytecode, "
+            "compression, dist-info, exclude, functions, gitignore, image, include, keep, layers, layout, output, python, "
+            "sources, strict, strip-symbols, tests, upload",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
@@ -812,6 +815,21 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'tool.lambdabuild.functions.b.sources: "reachable" is not for a folder, of which all files are packaged',
             'tool.lambdabuild.functions.c.sources: "reachable" is not for a single file, which is packaged alone; '
             'write handler = "package.module.function", or say with source where its imports are looked for',
+        ],
+    ),
+    "how it is built": (
+        lines(
+            "[tool.lambdabuild.build]",
+            'network = ["native", "no name", 1]',
+            "repair = 1",
+            "netwrk = true",
+        ),
+        [
+            'tool.lambdabuild.build.netwrk: unknown key; did you mean "network"?',
+            'tool.lambdabuild.build.network[1]: "no name" is not a name; names are ASCII letters and digits, with -, _ '
+            "and . between them",
+            "tool.lambdabuild.build.network[2]: expected a string, found an integer",
+            "tool.lambdabuild.build.repair: expected a boolean, found an integer",
         ],
     ),
     "words that are no choices": (
@@ -1289,6 +1307,7 @@ def test_schema_is_a_schema_and_knows_the_same_keys() -> None:
     assert set(SCHEMA["properties"]) == set(PROJECT_KEYS)
     assert set(SCHEMA["definitions"]["layer"]["properties"]) == set(LAYER_KEYS)
     assert set(SCHEMA["definitions"]["function"]["properties"]) == set(FUNCTION_KEYS)
+    assert set(SCHEMA["properties"]["build"]["properties"]) == set(BUILD_KEYS)
     many = {"from", *FUNCTION_KEYS} - {"folder", "source"}
     assert set(SCHEMA["definitions"]["functions"]["properties"]) == many
 
@@ -1328,8 +1347,13 @@ def test_schema_knows_the_choices_and_their_defaults() -> None:
     assert SCHEMA["properties"]["compression"]["enum"] == [*COMPRESSION]
 
 
+def test_a_name_that_is_misspelt() -> None:
+    build = BuildConfig(network=frozenset({"natve", "pandas", "rust-tool"}))
+    assert list(build.misspelt({"native", "pandas", "numpy"})) == [("natve", "native")]
+
+
 def test_schema_describes_every_key() -> None:
-    tables = (SCHEMA, SCHEMA["definitions"]["layer"], SCHEMA["definitions"]["function"])
+    tables = (SCHEMA, SCHEMA["properties"]["build"], SCHEMA["definitions"]["layer"], SCHEMA["definitions"]["function"])
     undescribed = [key for each in tables for key, value in each["properties"].items() if not value.get("description")]
     assert undescribed == []
 
@@ -1351,7 +1375,8 @@ SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | 
 @pytest.mark.parametrize(
     ("section", "key"),
     [
-        *(("`[tool.lambdabuild]`", key) for key in PROJECT_KEYS[:-2]),
+        *(("`[tool.lambdabuild]`", key) for key in PROJECT_KEYS[:-3]),
+        *(("`[tool.lambdabuild.build]`", key) for key in BUILD_KEYS),
         *(("`[tool.lambdabuild.layers.NAME]`", key) for key in LAYER_KEYS),
         *(("`[tool.lambdabuild.functions.NAME]`", key) for key in FUNCTION_KEYS),
     ],

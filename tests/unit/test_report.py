@@ -63,13 +63,19 @@ def test_an_artifact_as_a_document() -> None:
         "compressor": "none",
         "bytecode_python": None,
         "strip_version": None,
+        "built_with_network": [],
         "configured": True,
     }
 
 
 @pytest.mark.parametrize(
     "made",
-    [FUNCTION, artifact(), artifact(distributions=(), provenance=replace(artifact().provenance, image_digest=None))],
+    [
+        FUNCTION,
+        artifact(),
+        artifact(distributions=(), provenance=replace(artifact().provenance, image_digest=None)),
+        artifact(provenance=replace(artifact().provenance, networked=("demo 1.0",))),
+    ],
 )
 def test_an_artifact_is_read_back(made: Any) -> None:
     assert parse_artifact(json.loads(json.dumps(artifact_document(made)))) == made
@@ -86,7 +92,7 @@ def test_a_document_with_something_missing() -> None:
         "strip_version",
         "ignore_rule",
     }
-    newer |= {"configured", "compatible_runtimes"}
+    newer |= {"configured", "compatible_runtimes", "built_with_network"}
     older = {name: value for name, value in document.items() if name not in newer}
     assert parse_artifact(older) == replace(FUNCTION, external_layers=(), ignore_rule=None)
     for key in document.keys() - newer - {"sha256_base64", "handler", "layers", "image_digest"}:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambdabuild.errors import PolicyError
+from lambdabuild.errors import MachineError, PolicyError
 from lambdabuild.model.segment import Member, Slice
 from lambdabuild.model.tree import source_tree
 from lambdabuild.zipformat import COMPRESSOR, DEFLATED, EARLIEST, STORED, pack, write_zip
@@ -199,6 +199,23 @@ def test_members_are_copied_out_of_files(tmp_path: Path) -> None:
             sliced.append(replace(one, data=Slice(files[number % 2], file.tell())))
             file.write(one.data if isinstance(one.data, bytes) else b"")
     assert zipped(sliced) == zipped(SAMPLE)
+
+
+def test_members_of_every_size_beside_each_other() -> None:
+    chance = random.Random(5)
+    sizes = [0, 1 << 18, (1 << 18) - 60, 7, 1 << 20, 100, 3 << 17, 3 << 17, 1]
+    contents = {f"{at}": chance.randbytes(size) for at, size in enumerate(sizes)}
+    made = zipped([member(path, content) for path, content in contents.items()])
+    assert {path: content for path, (_, content) in read(made).items()} == contents
+
+
+def test_a_file_that_ended_since_it_was_read_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "one.whl"
+    file.write_bytes(bytes(100))
+    lost = replace(member("a/noise", NOISE), data=Slice(file, 50))
+    with pytest.raises(MachineError) as caught:
+        zipped([lost])
+    assert str(caught.value) == f"{file} is cut off where a/noise lies\n  hint: lambdabuild cache verify"
 
 
 def test_pack_describes_the_content() -> None:
