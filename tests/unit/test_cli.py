@@ -85,7 +85,7 @@ def answer_of(*paths: Path | str) -> str:
 
 def test_from_a_project_to_zips_that_run(shop: Shop) -> None:
     made = shop.done("layer", "--lock", "--builder", "host")
-    assert made.err == "uv lock …\nreading the lock …\ninstalling 2 distributions for python3.13 x86_64 …\n" + (
+    assert made.err == "uv lock …\nreading the lock …\nfetching 2 files …\nreading wheels …\n" + (
         "collecting sources …\nwriting archives …\n"
     )
     lines = made.out.splitlines()
@@ -262,14 +262,17 @@ def test_no_lock(shop: Shop) -> None:
     )
 
 
-def test_a_wheel_that_changed(locked: Shop, index: Index, tmp_path: Path) -> None:
+def test_a_wheel_that_changed(locked: Shop, index: Index) -> None:
     other = wheel("shout", "2.0", {"shout.py": "import evil"})
     index.answers[f"/files/{SHOUT.filename}"] = Answer(other.data)
-    ended = locked.run("layer", "--builder", "host", UV_CACHE_DIR=str(tmp_path / "cold"))
+    ended = locked.run("layer", "--builder", "host")
     assert ended.code == 3
-    assert ended.error.startswith("error: installing on the host failed; uv says:\n")
-    assert f"sha256:{SHOUT.sha256}" in ended.error
-    assert f"sha256:{other.sha256}" in ended.error
+    assert ended.error == (
+        f"error: {SHOUT.filename} has not the hash that was locked\n"
+        f"  expected sha256 {SHOUT.sha256}\n"
+        f"  computed sha256 {other.sha256}\n"
+        "  hint: the file is not the one that was locked: do not use it before you know why\n"
+    )
     assert not locked.output.exists()
 
 
@@ -321,12 +324,15 @@ def test_a_cache_that_cannot_be_written_is_no_reason_not_to_build(locked: Shop, 
 # Exit status 4: the machine
 
 
-def test_an_index_that_is_gone(locked: Shop, index: Index, tmp_path: Path) -> None:
+def test_an_index_that_is_gone(locked: Shop, index: Index) -> None:
     index.close()
-    ended = locked.run("layer", "--builder", "host", UV_CACHE_DIR=str(tmp_path / "cold"))
+    ended = locked.run("layer", "--builder", "host")
     assert ended.code == 4
-    assert ended.error.startswith("error: installing on the host failed; uv says:\n")
-    assert ended.error.endswith("\n  hint: check the network, the proxy settings and the index (uv's UV_INDEX…)\n")
+    hint = "  hint: check the network, the proxy settings and the index\n"
+    assert ended.error in [
+        f"error: {file} cannot be fetched from {index.url.removeprefix('http://')}: Connection refused\n{hint}"
+        for file in (SHOUT.filename, GREET.filename)
+    ]
 
 
 def test_no_engine(locked: Shop, tmp_path: Path) -> None:
@@ -386,6 +392,8 @@ def test_signals_leave_everything_as_it_was(
     assert (process.returncode, out, err[err.rindex(" …\n") + 3 :]) == ended
     assert sha256s(locked.output) == before
     assert sorted(path.name for path in locked.output.iterdir()) == ["api.zip", "layer.zip", "manifest.json"]
-    left = ["evidence", "exports", "segments", "selections", "versions"]
-    assert sorted(path.name for path in (tmp_path / "cold" / "v2").iterdir()) == left
-    assert list((tmp_path / "cold" / "v2" / "segments").iterdir()) == []
+    left = ["evidence", "exports", "selections", "versions", "wheels"]
+    assert sorted(path.name for path in (tmp_path / "cold" / "v3").iterdir()) == left
+    wheels = {path.name for path in (tmp_path / "cold" / "v3" / "wheels").rglob("*") if path.is_file()}
+    assert GREET.sha256 not in wheels
+    assert wheels <= {f"{GREET.sha256}.partial", f"{SHOUT.sha256}.partial", SHOUT.sha256}

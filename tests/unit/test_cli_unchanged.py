@@ -177,7 +177,7 @@ def test_what_of_the_environment_does_not_matter(shop: Shop) -> None:
 
 def test_what_is_looked_at(shop: Shop) -> None:
     package(shop)
-    (path,) = (Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v2" / "builds").iterdir()
+    (path,) = (Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v3" / "builds").iterdir()
     seen = json.loads(path.read_bytes().partition(b"\n")[2])["seen"]
     project = ("pyproject.toml", "uv.lock", "uv.toml", ".gitignore", ".lambdaignore", ".python-version")
     assert seen.keys() >= {str(shop.project / name) for name in project}
@@ -219,7 +219,7 @@ def test_a_failed_build_is_not_remembered(shop: Shop) -> None:
 
 def test_a_damaged_state_is_no_state(shop: Shop) -> None:
     package(shop)
-    (state,) = (Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v2" / "builds").iterdir()
+    (state,) = (Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v3" / "builds").iterdir()
     whole = state.read_text()
     for text in ("", "{}", whole[:-10], whole.replace('"told"', '"tolt"'), whole.replace("layer", "lawyer")):
         state.write_text(text)
@@ -230,20 +230,25 @@ def test_a_damaged_state_is_no_state(shop: Shop) -> None:
 # The cache command
 
 
+def wheels(shop: Shop) -> list[Path]:
+    folder = Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v3" / "wheels"
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
 def cached(shop: Shop) -> int:
-    """Segments in the cache, as the command tells."""
-    return int(json.loads(shop.done("cache", "size", "--json").out)["segments"])
+    """Wheels in the cache, as the command tells."""
+    return int(json.loads(shop.done("cache", "size", "--json").out)["wheels"])
 
 
 def test_the_cache_is_told_of_and_emptied(shop: Shop) -> None:
     package(shop)
     folder = shop.environ["LAMBDABUILD_CACHE_DIR"]
     assert shop.done("cache", "dir").out == f"{folder}\n"
-    told = re.fullmatch(r"1 distribution, (\d+\.\d kB)\n", shop.done("cache", "size").out)
+    told = re.fullmatch(r"1 wheel, (\d+\.\d kB)\n", shop.done("cache", "size").out)
     assert told is not None
-    assert shop.done("cache", "verify").out == f"1 distribution, {told[1]}, all as written\n"
-    assert shop.done("cache", "prune").out == "removed 0 distributions, 0 B\n"
-    assert shop.done("cache", "prune", "--max-size", "0B").out.startswith("removed 1 distribution, ")
+    assert shop.done("cache", "verify").out == f"1 wheel, {told[1]}, all as written\n"
+    assert shop.done("cache", "prune").out == "removed 0 wheels, 0 B\n"
+    assert shop.done("cache", "prune", "--max-size", "0B").out.startswith("removed 1 wheel, ")
     assert cached(shop) == 0
     package(shop)
     assert shop.done("cache", "clear").out.startswith("removed ")
@@ -252,8 +257,10 @@ def test_the_cache_is_told_of_and_emptied(shop: Shop) -> None:
 
 def test_a_damaged_entry_is_set_aside_and_built_again(shop: Shop) -> None:
     package(shop)
-    (path,) = Path(shop.environ["LAMBDABUILD_CACHE_DIR"]).rglob("*.segment")
-    path.write_bytes(path.read_bytes()[:-1])
+    (path,) = wheels(shop)
+    whole = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(whole[:-1])
     ended = shop.run("cache", "verify")
     assert (ended.code, ended.err) == (
         3,
@@ -261,6 +268,8 @@ def test_a_damaged_entry_is_set_aside_and_built_again(shop: Shop) -> None:
         "  hint: check the disk; lambdabuild cache prune removes what was set aside\n",
     )
     assert not path.exists()
+    package(shop.write({"src/shop/main.py": HANDLER + "x = 2\n"}))
+    assert path.read_bytes() == whole
 
 
 def test_a_build_keeps_the_cache_within_its_bound(shop: Shop) -> None:
@@ -287,7 +296,7 @@ def test_what_did_not_change_stands_from_one_process_to_the_next(shop: Shop) -> 
     text = PYPROJECT.replace('exclude = ["words.py"]\n', 'source = "job"\nlayers = []\nrequirements = []\n')
     shop.write({"pyproject.toml": text + "[tool.lambdabuild.layers.layer]\n", "job/shop/main.py": HANDLER})
     first = package(shop.lock())
-    shutil.rmtree(Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v2" / "segments")
+    shutil.rmtree(Path(shop.environ["LAMBDABUILD_CACHE_DIR"]) / "v3" / "wheels")
     shop.write({"job/shop/main.py": HANDLER + "x = 1\n"})
     again = package(shop)
     assert "distributions: 0 installed, 1 from the cache" in again.out

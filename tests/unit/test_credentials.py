@@ -22,7 +22,6 @@ from lambdabuild.model.credentials import (
     signed,
     without_userinfo,
 )
-from lambdabuild.model.requirements import Pin
 
 FILE = "https://index.example/files/demo-1.0.whl"
 ME = Login(username="me", password="secret")
@@ -408,10 +407,3 @@ def test_variables_of_pip_hold_for_what_uv_does_in_its_place(command: str, index
     program.chmod(0o755)
     done = uv.run(program, (command, "x"), cwd=tmp_path, environ={"PIP_INDEX_URL": "https://pip.example"})
     assert done.stdout == f"{index}\n"
-
-
-def test_a_lock_for_uv_holds_no_login() -> None:
-    pin = Pin(name="demo", version="1", kind="wheel", url="https://me:canary@h.example/demo.whl", sha256="00" * 32)
-    text = uv.format_pylock([pin], folder="files")
-    assert 'url = "https://h.example/demo.whl"' in text
-    assert "canary" not in text

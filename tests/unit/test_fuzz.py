@@ -24,7 +24,6 @@ from lambdabuild.errors import LambdaBuildError
 from lambdabuild.model.config import FUNCTION_KEYS, LAYER_KEYS, PROJECT_KEYS
 from lambdabuild.model.functionenv import parse_env_file, parse_environment
 from lambdabuild.model.invocation import check_event
-from tests.samples import member, segment
 
 LONGEST = timedelta(seconds=30)
 """What takes five on a quiet machine may take longer on a busy one; a hang takes longer than both."""
@@ -282,14 +281,14 @@ def test_damaged_caches(project: Path, built: dict[str, Any], data: st.DataObjec
 
 @given(st.data())
 @inputs(200)
-def test_damaged_segments(data: st.DataObject) -> None:
-    """A damaged distribution is none."""
+def test_damaged_entries(data: st.DataObject) -> None:
+    """What was damaged is not there."""
     with TemporaryDirectory() as folder:
         cache, key = Cache(Path(folder)), "ab" * 32
         cache.ensure()
-        cache.store(key, segment("demo", "1.0", member("demo.py", "A = 1\n")))
-        (path,) = (one for one in cache.segments.rglob("*") if one.is_file())
+        cache.store_bytes("indexes", key, b"A = 1\n")
+        path = cache.path("indexes", key)
         before = path.read_bytes()
         path.write_bytes(damaged(before, data.draw))
-        found, after = cache.find(key), path.read_bytes() if path.exists() else b""
+        found, after = cache.find_bytes("indexes", key), path.read_bytes() if path.exists() else b""
         assert (found is None) == (after != before)

@@ -14,32 +14,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdabuild.builders.base import WheelBuild
 from lambdabuild.buildstate import question_key
 from lambdabuild.cache import Cache
 from lambdabuild.cli.options import BuildOptions
 from lambdabuild.model.events import ignore
 from lambdabuild.model.patch import patch_key
 from lambdabuild.model.requirements import Pin
-from lambdabuild.model.segment import Member, segment_key
+from lambdabuild.model.segment import Member
 from lambdabuild.model.target import Libstdcxx, Runtime, Target
 from lambdabuild.model.wheels import NoWheel
 from lambdabuild.patches import Piece, ensure_patches
+from lambdabuild.provision import Provision
 from tests.contract.fake_builder import FakeBuilder
+from tests.provisioning import IMAGE, NEWER, make_provision
 from tests.samples import member, pin, runtime, target
 
 Changes = Mapping[str, Any]
 
-# Segments
+# Wheels that are built from source
 
-PIN, TARGET = pin(subdirectory="python"), target()
-TOOLS = {"uv": "0.13.8", "compressor": "libdeflate 6", "image": "sha256:" + "00" * 32, "recipe": None}
+PIN, TARGET = pin(kind="sdist", subdirectory="python"), target()
+TOOLS: dict[str, Any] = {"image": IMAGE, "recipe": lambda: "00" * 32, "network": frozenset(), "repair": False}
 _WHY = NoWheel(name="demo", version="1.0", target=TARGET, wheels=(), needed_glibc=None, usable_by=())
 _OTHER = Libstdcxx(glibcxx=(3, 4, 99), cxxabi=(1, 3, 99))
 
 OF_PIN = {
     "name": "other",
     "version": "1.1",
-    "kind": "sdist",
+    "kind": "folder",
     "sha256": "00" * 32,
     "commit": "00" * 20,
     "subdirectory": None,
@@ -64,11 +67,37 @@ NOT_OF_RUNTIME = {
     "preview": True,
 }
 OF_TARGET = {"architecture": "arm64"}
-OF_TOOLS = {"uv": "0.13.9", "compressor": "libdeflate 7", "image": None, "recipe": "11" * 32}
+OF_TOOLS: dict[str, Any] = {
+    "image": NEWER,
+    "recipe": lambda: "11" * 32,
+    "network": frozenset({"demo"}),
+    "repair": True,
+}
+NOT_OF_TOOLS: dict[str, Any] = {
+    "image": replace(IMAGE, reference="another"),
+    "network": frozenset({"other"}),
+}
+
+
+class Asked(Cache):
+    """An empty cache that tells what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+        self.keys: list[str] = []
+
+    def find_text(self, kind: str, key: str, *, used: bool = True) -> None:
+        assert kind == "built"
+        self.keys.append(key)
 
 
 def key(of: Pin = PIN, goal: Target = TARGET, **tools: Any) -> str:
-    return segment_key(of, goal, **{**TOOLS, **tools})
+    """Under which a wheel is looked for."""
+    cache, tools = Asked(), {**TOOLS, **tools}
+    image = tools.pop("image")
+    assert make_provision(cache, FakeBuilder(), **tools).recorded(of, goal, image) is None
+    (asked,) = cache.keys
+    return asked
 
 
 def with_runtime(**changes: Any) -> Target:
@@ -79,34 +108,37 @@ def names(kind: type[Any]) -> set[str]:
     return {field.name for field in fields(kind)}
 
 
-def test_every_input_of_a_segment_is_decided_on() -> None:
+def test_every_input_of_a_build_is_decided_on() -> None:
     assert OF_PIN.keys() | NOT_OF_PIN.keys() == names(Pin)
     assert OF_RUNTIME.keys() | NOT_OF_RUNTIME.keys() == names(Runtime)
     assert OF_TARGET.keys() | {"runtime"} == names(Target)
-    assert {"pin", "target", *OF_TOOLS} == set(inspect.signature(segment_key).parameters)
+    not_of_builds = {"builder", "cache", "fetcher", "resolve", "listen", "image_place"}
+    assert {*OF_TOOLS, *not_of_builds} == names(Provision) | {"image"}
+    assert names(WheelBuild) == {"pin", "target", "sdist", "network", "repair"}
 
 
-def test_what_belongs_into_the_key_of_a_segment() -> None:
+def test_what_belongs_into_the_key_of_a_build() -> None:
     keys = [
         key(),
         *(key(replace(PIN, **{name: value})) for name, value in OF_PIN.items()),
         *(key(goal=with_runtime(**{name: value})) for name, value in OF_RUNTIME.items()),
         *(key(goal=replace(TARGET, **{name: value})) for name, value in OF_TARGET.items()),
         *(key(**{name: value}) for name, value in OF_TOOLS.items()),
-        *(key(replace(PIN, kind=kind)) for kind in ("folder", "commit")),
+        key(replace(PIN, kind="commit")),
         key(replace(PIN, kind="commit", commit="11" * 20)),
         key(replace(PIN, version=None)),
-        key(image="sha256:" + "01" * 32),
+        key(replace(PIN, kind="folder"), image=None),
     ]
     assert len(set(keys)) == len(keys)
 
 
-def test_what_does_not_belong_into_the_key_of_a_segment() -> None:
+def test_what_does_not_belong_into_the_key_of_a_build() -> None:
     others = [
         *(key(replace(PIN, **{name: value})) for name, value in NOT_OF_PIN.items()),
         key(replace(PIN, **NOT_OF_PIN)),
         *(key(goal=with_runtime(**{name: value})) for name, value in NOT_OF_RUNTIME.items()),
         key(goal=with_runtime(**NOT_OF_RUNTIME)),
+        *(key(**{name: value}) for name, value in NOT_OF_TOOLS.items()),
     ]
     assert set(others) == {key()}
 
@@ -116,7 +148,7 @@ _PINS = st.builds(
     Pin,
     name=_WORD,
     version=st.none() | _WORD,
-    kind=st.sampled_from(["wheel", "sdist", "folder", "commit"]),
+    kind=st.sampled_from(["sdist", "folder", "commit"]),
     url=_WORD,
     path=st.none() | _WORD,
     sha256=st.text("01", min_size=2, max_size=2),

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from lambdabuild.builders.base import Image
 from lambdabuild.cache import Cache
 from lambdabuild.configfile import read_config
 from lambdabuild.model.events import ignore
@@ -28,6 +27,7 @@ from lambdabuild.uv import find_binary
 from tests.contract.fake_builder import FakeBuilder
 from tests.elves import elf
 from tests.index import Index
+from tests.provisioning import IMAGE, make_provision
 from tests.removals import wait_for_removals
 from tests.samples import RUNTIMES, runtime, target
 from tests.shop import Shop, make_shop
@@ -58,7 +58,6 @@ requirements = ["one"]
 layers = []
 """
 HANDLER = "import importlib.metadata\n\n\ndef handler(event, context):\n    return importlib.metadata.version('one')\n"
-IMAGE = Image(reference="lambda/python:3.13", digest="sha256:" + "ab" * 32)
 LIBRARY = "libodd.so.1"
 """Which the image has, and not every instance of the runtime surely."""
 KINDS = {"artifacts", "exports", "images", "libraries", "resolutions"}
@@ -97,7 +96,7 @@ class Place:
             epoch=None,
             today=runtime("3.10").deprecation.replace(year=2026, month=1),
         )
-        self.builders.append(FakeBuilder(self.index.wheels, image=IMAGE, libraries=frozenset({LIBRARY})))
+        self.builders.append(FakeBuilder(image=IMAGE, libraries=frozenset({LIBRARY})))
         resolver = Resolver(
             project=project,
             binary=find_binary(),
@@ -107,12 +106,14 @@ class Place:
             cache=self.cache,
             upgrade=False,
         )
-        machines = Machines(resolver=resolver, builder=self.builders[-1], cache=self.cache, listen=ignore)
+        builder = self.builders[-1]
+        provision = make_provision(self.cache, builder)
+        machines = Machines(resolver=resolver, builder=builder, provision=provision, cache=self.cache, listen=ignore)
         return build(order, machines)
 
     def worked(self) -> tuple[int, int]:
         """Distributions that were installed and files that were transformed since this was asked last."""
-        installed = [pin for one in self.builders for order in one.orders for room in order.rooms for pin in room]
+        installed = [name for one in self.builders for rooms in one.laid for room in rooms for name in room]
         transformed = [path for one in self.builders for paths in one.transformed for path in paths]
         self.builders.clear()
         return len(installed), len(transformed)

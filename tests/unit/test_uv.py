@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tomli
 
 from lambdabuild import uv
 from lambdabuild.errors import BuildError, LambdaBuildError, MachineError, PolicyError
 from lambdabuild.model.credentials import login_hint
 from lambdabuild.model.needs import Locked
-from tests.samples import pin, target
+from tests.samples import target
 
 
 def test_lock_command() -> None:
@@ -64,18 +62,13 @@ def test_list_command() -> None:
         ("3.13", "arm64", "aarch64-manylinux_2_34"),
     ],
 )
-def test_install_command(python: str, architecture: str, platform: str) -> None:
-    wanted = target(python, architecture)
-    command = uv.install_command("pylock.a.toml", "out", wanted, python="/bin/python", offline=False)
-    assert uv.install_command("pylock.a.toml", "out", wanted, python="/bin/python", offline=True) == (
-        "--offline",
-        *command,
-    )
-    assert command == (
-        *("pip", "install", "--preview-features", "pylock", "--requirements", "pylock.a.toml", "--target", "out"),
+def test_wheels_command(python: str, architecture: str, platform: str) -> None:
+    wheels = ["wheels/one-1.0-py3-none-any.whl", "wheels/two-1.0-py3-none-any.whl"]
+    assert uv.wheels_command(wheels, "out", target(python, architecture), python="/bin/python") == (
+        *("--offline", "--no-config", "pip", "install", "--target", "out", "--link-mode", "hardlink"),
         *("--python", "/bin/python", "--python-version", python, "--python-platform", platform),
-        *("--no-deps", "--no-build", "--no-installer-metadata", "--no-compile-bytecode"),
-        *("--no-python-downloads", "--no-progress"),
+        *("--no-index", "--no-deps", "--no-build", "--no-installer-metadata", "--no-compile-bytecode"),
+        *("--no-python-downloads", "--no-progress", "--", *wheels),
     )
 
 
@@ -94,44 +87,6 @@ def test_newest_command() -> None:
         *("pip", "compile", "-", "--no-deps", "--only-binary=pyarrow", "--no-header", "--no-annotate", "--quiet"),
         *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_17", "--no-python-downloads"),
     )
-
-
-def test_a_lock_of_selected_wheels() -> None:
-    odd = pin("odd", "1.0+local", url='https://me:secret@files.example/odd"\\é.whl', sha256="00" * 32)
-    odd = replace(odd, file="odd-\x7f😀.whl")
-    local = pin("local", url="", path="/my/wheels/local-1.0-py3-none-any.whl")
-    assert tomli.loads(uv.format_pylock([pin("demo", "2.0"), odd, local], folder="files-0")) == {
-        "lock-version": "1.0",
-        "created-by": "lambdabuild",
-        "packages": [
-            {
-                "name": "demo",
-                "version": "2.0",
-                "wheels": [
-                    {
-                        "url": "https://files.example/demo-2.0-py3-none-any.whl",
-                        "hashes": {"sha256": "5e" * 32},
-                    }
-                ],
-            },
-            {
-                "name": "odd",
-                "version": "1.0+local",
-                "wheels": [
-                    {
-                        "name": "odd-\x7f😀.whl",
-                        "url": 'https://files.example/odd"\\é.whl',
-                        "hashes": {"sha256": "00" * 32},
-                    }
-                ],
-            },
-            {
-                "name": "local",
-                "version": "1.0",
-                "wheels": [{"path": "files-0/local-1.0-py3-none-any.whl", "hashes": {"sha256": "5e" * 32}}],
-            },
-        ],
-    }
 
 
 @pytest.mark.parametrize(

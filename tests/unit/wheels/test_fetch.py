@@ -322,5 +322,5 @@ def test_two_builds_fetch_a_file_once(index: Index, attempt: Attempt) -> None:
     index.release()
     for thread in threads:
         thread.join(10)
-    assert attempt.store.is_whole(wanted.sha256)
+    assert attempt.store.find_whole(wanted.sha256)
     assert len(index.requests) == 1
