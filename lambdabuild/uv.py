@@ -111,18 +111,14 @@ def equip_command(wheels: Sequence[str], *, python: str) -> tuple[str, ...]:
     )
 
 
-def build_command(source: str, directory: str, *, python: str, judged_for: str | None = None) -> tuple[str, ...]:
-    """Build the wheel of a source tree or sdist and install it into a folder, never as an editable.
+def build_command(source: str, directory: str, *, python: str) -> tuple[str, ...]:
+    """Build the wheel of a source tree into a folder.
 
-    What the distribution says of the Python that it needs is said to the target, ``judged_for``, where that is not what
-    runs its build. ``--no-sources``: what the project's own tool settings say of its dependencies does not matter
-    without them.
+    ``--no-sources``: what the project's own tool settings say of its dependencies does not matter without them.
     """
     return (
-        *("pip", "install", "--target", directory, "--python", python, "--no-sources"),
-        *("--no-deps", "--no-installer-metadata", "--no-compile-bytecode"),
-        *(("--python-version", judged_for) if judged_for is not None else ()),
-        *("--no-python-downloads", "--no-progress", "--", source),
+        *("build", "--wheel", "--no-sources", "--out-dir", directory, "--python", python),
+        *("--no-create-gitignore", "--no-python-downloads", "--no-progress", "--", source),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from lambdabuild.builders.base import (
 from lambdabuild.builders.failures import KeepLog, no_log
 from lambdabuild.builders.interpreter import find_interpreter, run_python
 from lambdabuild.builders.transforms import DOING, RESULTS, Workplace, program_digest
-from lambdabuild.builders.trees import TreeFile
 from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Runtime, Target
@@ -76,12 +75,11 @@ class HostBuilder:
 
         return build_on_host(
             order,
-            uv=self._uv,
+            uv_binary=self._uv,
             environ=self._environ,
             output=self._output,
             keep_log=self._keep_log,
             folder=folder,
-            scratch=self._scratch,
             listen=listen,
         )
 
@@ -101,10 +99,12 @@ class HostBuilder:
 
     @contextmanager
     def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:
+        from lambdabuild.builders.hostbuilding import write_files
+
         self.transformer(order.kind, order.target, listen=listen)
         python, workplace = self._interpreter(order.target)[0], Workplace(order)
         with self._scratch() as scratch:
-            _write(scratch, workplace.inputs())
+            write_files(scratch, workplace.inputs())
             done = run_python(workplace.command(str(python), str(scratch)))
             if done.returncode != 0:
                 raise BuildError(f"{DOING[order.kind]} with {python} failed:\n{done.stderr.strip()}")
@@ -115,17 +115,6 @@ class HostBuilder:
         if target.runtime not in self._interpreters:
             self._interpreters[target.runtime] = find_interpreter(target.runtime, self._uv, environ=self._environ)
         return self._interpreters[target.runtime]
-
-
-def _write(folder: Path, files: Iterable[TreeFile]) -> None:
-    for path, mode, content in files:
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if path.endswith("/"):
-            file.mkdir(exist_ok=True)
-        else:
-            file.write_bytes(content)
-            file.chmod(mode)
 
 
 def _walk(scratch: Path, rooms: int) -> Iterator[InstalledFile]:
