@@ -1,4 +1,4 @@
-"""The docker builder: installs inside the Lambda image on a Docker Engine, near or far."""
+"""The docker builder: the Lambda image on a Docker Engine, near or far, where wheels are installed, built and changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lambdabuild.wheels.wheelfile import WheelFile
 
 
 class DockerBuilder:
-    """Installs in containers of the Lambda image."""
+    """Works in containers of the Lambda image."""
 
     name = "docker"
 

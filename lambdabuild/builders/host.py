@@ -1,8 +1,4 @@
-"""The host builder: uv's cross-platform install, no container.
-
-Of what comes from an index wheels only; the project's own folders and the repositories that it names are built here, as
-``uv sync`` does, when that compiles nothing.
-"""
+"""The host builder: no container, so nothing is installed, and nothing compiled for a target."""
 
 from __future__ import annotations
 
@@ -32,12 +28,8 @@ from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.wheels.wheelfile import WheelFile
 
-_NOT_PORTABLE = "is not compatible with the target Python"
-"""What uv says of a wheel that it built for another Python than the one that is asked for."""
-
-
 class HostBuilder:
-    """Installs on this machine, for any target, into a temporary folder."""
+    """Packages wheels for any target, builds those that fit any, and makes bytecode, on this machine."""
 
     name = "host"
     place = "host"
