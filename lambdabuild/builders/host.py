@@ -28,6 +28,7 @@ from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.wheels.wheelfile import WheelFile
 
+
 class HostBuilder:
     """Packages wheels for any target, builds those that fit any, and makes bytecode, on this machine."""
 

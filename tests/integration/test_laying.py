@@ -11,7 +11,6 @@ from lambdabuild.builders.engine import Engine
 from lambdabuild.builders.handover import Handover
 from lambdabuild.builders.laying import lay_down
 from lambdabuild.inspection import inspect
-from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event
 from lambdabuild.model.target import Target, find_runtime
 from lambdabuild.uv import find_binary
@@ -44,7 +43,7 @@ class Laid:
         assert runtime is not None
         self.target = Target(runtime=runtime, architecture="x86_64")
         self.engine = Engine(image=image, environ={})
-        self.handover = Handover(engine=self.engine, uv=find_binary(), environ={}, credentials=Credentials)
+        self.handover = Handover(engine=self.engine, uv=find_binary(), environ={})
         self.events: list[Event] = []
 
     def file(self, one: Wheel) -> WheelFile:
