@@ -1,4 +1,4 @@
-"""The docker builder: the Lambda image on a Docker Engine, near or far: wheels are installed, built and changed there."""
+"""The docker builder: the Lambda image on a Docker Engine, near or far, where wheels are installed and built."""
 
 from __future__ import annotations
 
