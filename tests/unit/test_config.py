@@ -451,8 +451,8 @@ BAD: dict[str, tuple[str, list[str]]] = {
             'tool.lambdabuild.Pyton: unknown key; did you mean "python"?',
             'tool.lambdabuild.direct_upload: is now upload, which is "direct" or "s3"',
             "tool.lambdabuild.zip: unknown key; known keys: architecture, boto3, build, builder, bytecode, "
-            "compression, dist-info, exclude, functions, gitignore, image, include, keep, layers, layout, output, python, "
-            "sources, strict, strip-symbols, tests, upload",
+            "compression, dist-info, exclude, functions, gitignore, image, include, keep, layers, layout, output, "
+            "python, sources, strict, strip-symbols, tests, upload",
             'tool.lambdabuild.layers.deps.only_groups: unknown key; did you mean "only-groups"?',
             'tool.lambdabuild.functions.api.handlr: unknown key; did you mean "handler"?',
             "tool.lambdabuild.functions.api.memory: unknown key; known keys: architecture, boto3, exclude, extras, "
