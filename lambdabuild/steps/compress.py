@@ -74,6 +74,7 @@ def _deflate(members: Iterable[Member], cache: Cache, listen: Listener) -> dict[
                 done += member.size
                 listen(Event(phase="compress", text=text, done=done, total=total))
         except BaseException:
+            order.clear()  # whoever waits for room begins nothing
             pool.shutdown(cancel_futures=True)
             raise
     return kept

