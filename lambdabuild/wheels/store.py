@@ -133,9 +133,12 @@ class WheelStore:
     def find_whole(self, sha256: str) -> Path | None:
         """Where a file lies, every byte of it checked; one that was damaged is set aside, and is none."""
         path = self.find(sha256)
-        if path is None or file_sha256(path) == sha256:
-            return path
-        self.cache.set_aside(path)
+        with suppress(FileNotFoundError):  # another build may set it aside just now
+            if path is not None:
+                with path.open("rb") as file:  # what is set aside is what was read, and not what came in its place
+                    if file_sha256(path) == sha256:
+                        return path
+                    self.cache.set_aside(path, file.fileno())
         return None
 
 

@@ -36,8 +36,11 @@ def project(tmp_path_factory: pytest.TempPathFactory, lambdabuild: Callable) -> 
     "step",
     [
         "reading the lock",
-        "installing 1 distribution for python3.13 x86_64 in the image",
+        "fetching 2 files",
         "building docopt 0.6.2 from source",
+        "installing 2 distributions for python3.13 x86_64 in the image",
+        "reading wheels",
+        "comparing what was installed",
         "writing archives",
         "trying 2 modules in the python3.13 image",
     ],
@@ -82,7 +85,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next(
             process.kill()
             break
     process.communicate(timeout=60)
-    assert len(left_by(docker_client, process)) == 1
+    assert left_by(docker_client, process) != []
     assert fingerprint(output) == before
     assert len(list(output.glob(".lambdabuild-*"))) == 1
     lambdabuild("layer", "--builder", "docker", "--project", project, env=cold)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,25 +39,29 @@ def own_containers(client: docker.DockerClient) -> list[str]:
 def test_what_is_lent_is_read_and_not_changed(docker_client: docker.DockerClient, image: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("as it was")
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    lend = {"/lambdabuild/file": file, "/lambdabuild/pipe": pipe}
-    with running(docker_client, image, python=PYTHON, cache=None, lend=lend) as container:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (wheels / "one.whl").hardlink_to(file)
+    lend = {"/lambdabuild/file": file, "/lambdabuild/wheels": wheels}
+    with running(docker_client, image, python=PYTHON, lend=lend) as container:
         assert container.lent
         assert code(container, "print(open('/lambdabuild/file').read())") == "as it was"
         refused = "OSError: [Errno 30] Read-only file system: '/lambdabuild/%s'"
         assert code(container, "open('/lambdabuild/file', 'w')") == refused % "file"
-        assert code(container, "import os; os.unlink('/lambdabuild/pipe')") == refused % "pipe"
-        assert code(container, "import os; os.chmod('/lambdabuild/pipe', 0)") == refused % "pipe"
+        assert code(container, "print(open('/lambdabuild/wheels/one.whl').read())") == "as it was"
+        assert code(container, "open('/lambdabuild/wheels/two.whl', 'w')") == refused % "wheels/two.whl"
+        assert code(container, "import os; os.unlink('/lambdabuild/wheels/one.whl')") == refused % "wheels/one.whl"
+        assert code(container, "import os; os.chmod('/lambdabuild/wheels/one.whl', 0)") == refused % "wheels/one.whl"
         assert code(container, "open('/lambdabuild/other', 'w')") == refused % "other"
     assert file.read_text() == "as it was"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "pipe"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "wheels"]
+    assert [path.name for path in wheels.iterdir()] == ["one.whl"]
     assert own_containers(docker_client) == []
 
 
 def test_an_engine_that_does_not_know_the_path(docker_client: docker.DockerClient, image: str, tmp_path: Path) -> None:
     lend = {"/lambdabuild/file": tmp_path / "nothing"}
-    with running(docker_client, image, python=PYTHON, cache=None, lend=lend) as container:
+    with running(docker_client, image, python=PYTHON, lend=lend) as container:
         assert not container.lent
         assert code(container, "print(1)") == "1"
         assert len(own_containers(docker_client)) == 1
@@ -69,7 +72,7 @@ def test_uv_that_may_not_be_run_is_copied(docker_client: docker.DockerClient, im
     lent = tmp_path / "uv"
     lent.write_bytes(find_binary().read_bytes())
     lent.chmod(0o644)
-    with running(docker_client, image, python=PYTHON, cache=None, lend={UV: lent}) as container:
+    with running(docker_client, image, python=PYTHON, lend={UV: lent}) as container:
         inside = UvInside(container, environ={"NO_COLOR": "1"}, lent=True, read_binary=find_binary().read_bytes)
         for _ in range(2):
             assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
@@ -77,7 +80,7 @@ def test_uv_that_may_not_be_run_is_copied(docker_client: docker.DockerClient, im
 
 
 def test_uv_that_may_be_run_is_not(docker_client: docker.DockerClient, image: str) -> None:
-    with running(docker_client, image, python=PYTHON, cache=None, lend={UV: find_binary().resolve()}) as container:
+    with running(docker_client, image, python=PYTHON, lend={UV: find_binary().resolve()}) as container:
         inside = UvInside(container, environ={"NO_COLOR": "1"}, lent=True, read_binary=find_binary().read_bytes)
         assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
         assert inside.run(["no-such-command"], doing="asking uv").returncode == 2

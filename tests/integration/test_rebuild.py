@@ -1,4 +1,4 @@
-"""A cache hit is a rebuild, on a real engine: from nothing, from segments alone, from a damaged cache, and at once."""
+"""A cache hit is a rebuild, on a real engine: from nothing, from wheels alone, from a damaged cache, and at once."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ WHEELS = (
         tag="cp39-abi3-manylinux_2_17_x86_64",
     ),
 )
-LAYOUT = "v2"
+LAYOUT = "v3"
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,11 @@ class Place:
     def sha256s(self) -> dict[str, str]:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(self.output.glob("*.zip"))}
 
-    def texts(self) -> list[Path]:
-        files = [path for path in (self.cache / LAYOUT).rglob("*") if path.is_file()]
-        return sorted(path for path in files if path.suffix not in (".segment", ".lock"))
+    def entries(self, *kinds: str) -> dict[Path, bytes]:
+        """What the cache holds of some kinds, or of all."""
+        folders = [self.cache / LAYOUT / kind for kind in kinds] or [self.cache / LAYOUT]
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return {path.relative_to(self.cache): path.read_bytes() for path in sorted(files) if path.suffix != ".lock"}
 
 
 @pytest.fixture
@@ -109,26 +111,25 @@ def test_with_and_without_the_cache(place: Place, tmp_path: Path) -> None:
     other = replace(place, project=project, output=tmp_path / "another" / "out", cache=tmp_path / "another" / "cache")
     assert installed(other.build()) == [2, 0]
     assert other.sha256s() == made
-    segments = [path.relative_to(place.cache) for path in sorted(place.cache.rglob("*.segment"))]
-    assert segments == [path.relative_to(other.cache) for path in sorted(other.cache.rglob("*.segment"))]
-    assert all((place.cache / path).read_bytes() == (other.cache / path).read_bytes() for path in segments)
+    kinds = ("wheels", "indexes", "patches")
+    assert len(place.entries("wheels")) == len(place.entries("indexes")) == 2
+    assert place.entries(*kinds) == other.entries(*kinds)
 
 
 def test_a_damaged_cache(place: Place) -> None:
     place = replace(place, verify="--verify")
     place.build()
     made = place.sha256s()
-    segments, texts = sorted(place.cache.rglob("*.segment")), place.texts()
-    kinds = {path.parent.name for path in texts}
-    assert kinds >= {"artifacts", "builds", "exports", "images", "verifications"}
-    for path in (*segments, *texts):
-        content = path.read_bytes()
-        place_of_damage = len(content) * 3 // 4
-        path.write_bytes(
-            content[:place_of_damage] + bytes([content[place_of_damage] ^ 1]) + content[place_of_damage + 1 :]
-        )
+    entries = place.entries()
+    assert {path.parts[1] for path in entries} >= {
+        *("artifacts", "builds", "compared", "exports", "images", "indexes", "patches", "verifications", "wheels")
+    }
+    for path, content in entries.items():
+        at = len(content) * 3 // 4
+        (place.cache / path).chmod(0o644)
+        (place.cache / path).write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
     verdict = place.lambdabuild("cache", "verify", env=place.environ, code=3).stderr
-    assert [str(path) in verdict for path in (*segments, *texts)] == [True] * len([*segments, *texts])
+    assert [str(path) for path in entries if str(place.cache / path) not in verdict] == []
     shutil.rmtree(place.output)
     reports = place.build()
     assert installed(reports) == [2, 0]
@@ -158,7 +159,7 @@ def test_processes_that_build_at_once(place: Place, tmp_path: Path, environ: Map
     assert not [path for path in place.cache.rglob("*") if path.name.startswith((".new-", "lambdabuild-scratch-"))]
 
 
-def test_spectra_from_its_segments(
+def test_spectra_from_its_wheels(
     spectra: Path, lambdabuild: Callable, environ: Mapping[str, str], tmp_path: Path
 ) -> None:
     cold = Place(lambdabuild, spectra, tmp_path / "cold", tmp_path / "cache")

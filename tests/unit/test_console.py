@@ -222,8 +222,8 @@ def test_progress_is_a_line_a_step(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     for event in (
         Event(phase="resolve", text="reading the lock"),
-        Event(phase="deflate", text="deflating", done=1),
-        Event(phase="deflate", text="deflating", done=1_000_000),
+        Event(phase="index", text="reading wheels", done=1),
+        Event(phase="index", text="reading wheels", done=1_000_000),
         Event(phase="assemble", text="writing archives"),
         Event(phase="assemble", text="writing archives"),
         Event(phase="resolve", text="reading the lock"),
@@ -295,12 +295,12 @@ def test_progress_for_programs_is_a_json_line_an_event(capsys: pytest.CaptureFix
     progress = Progress(as_json=True, clock=Clock(0, 1, 1.05, 1.2))
     progress.listen(Event(phase="resolve", text="reading the lock"))
     for done in (1, 2, 3):
-        progress.listen(Event(phase="deflate", text="deflating", done=done, total=3))
+        progress.listen(Event(phase="index", text="reading wheels", done=done, total=3))
     captured = capsys.readouterr()
     assert [json.loads(line) for line in captured.err.splitlines()] == [
         {"event": "progress", "phase": "resolve", "text": "reading the lock", "done": None, "total": None},
-        {"event": "progress", "phase": "deflate", "text": "deflating", "done": 1, "total": 3},
-        {"event": "progress", "phase": "deflate", "text": "deflating", "done": 3, "total": 3},
+        {"event": "progress", "phase": "index", "text": "reading wheels", "done": 1, "total": 3},
+        {"event": "progress", "phase": "index", "text": "reading wheels", "done": 3, "total": 3},
     ]
 
 
