@@ -144,6 +144,14 @@ def build_command(source: str, directory: str, *, python: str, judged_for: str |
     )
 
 
+def wheel_command(source: str, directory: str, *, python: str) -> tuple[str, ...]:
+    """Build the wheel of a source tree into a folder; ``--no-sources`` as in ``build_command``."""
+    return (
+        *("build", "--wheel", "--no-sources", "--no-create-gitignore", "--python", python, "--out-dir", directory),
+        *("--no-python-downloads", "--no-progress", "--", source),
+    )
+
+
 def tools_command(requires: Sequence[str], directory: str, *, python: str) -> tuple[str, ...]:
     """Install what a build requires into a folder, for programs that this machine runs."""
     return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,13 +29,14 @@ from lambdabuild.builders.base import (
     room_pylock,
 )
 from lambdabuild.builders.failures import KeepLog, build_failure, no_log
+from lambdabuild.builders.hostbuild import refuse_binary, without_logins, write_files
 from lambdabuild.builders.interpreter import find_interpreter, run_python
 from lambdabuild.builders.transforms import DOING, RESULTS, Workplace, program_digest
-from lambdabuild.builders.trees import TreeFile, build_environment, build_input, read_file
+from lambdabuild.builders.trees import build_environment, build_input, read_file
 from lambdabuild.errors import BuildError
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event, Listener
-from lambdabuild.model.forwarding import forwarded_without_credentials, with_pip, without_indexes
+from lambdabuild.model.forwarding import with_pip, without_indexes
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Runtime, Target
 
@@ -105,7 +106,7 @@ class HostBuilder:
         self.transformer(order.kind, order.target, listen=listen)
         python, workplace = self._interpreter(order.target)[0], Workplace(order)
         with self._scratch() as scratch:
-            _write(scratch, workplace.inputs())
+            write_files(scratch, workplace.inputs())
             done = run_python(workplace.command(str(python), str(scratch)))
             if done.returncode != 0:
                 raise BuildError(f"{DOING[order.kind]} with {python} failed:\n{done.stderr.strip()}")
@@ -135,36 +136,20 @@ class HostBuilder:
         if done.returncode != 0:
             raise uv.failure("installing on the host", done.stderr)
 
-    def _without_logins(self) -> dict[str, str]:
-        """The environment for what runs code of distributions."""
-        others = {name: value for name, value in without_indexes(self._environ).items() if name != "NETRC"}
-        return others | forwarded_without_credentials(self._environ)
-
     def _build(self, scratch: Path, room: int, pin: Pin, target: Target, listen: Listener) -> None:
         """Build a folder or a commit that gives a wheel for any platform, from a copy."""
         listen(Event(phase="build", text=f"building {pin} from source"))
         source = build_input(pin, self._environ, without=self._output)
-        _write(scratch / f"source-{room}", source.files)
+        write_files(scratch / f"source-{room}", source.files)
         place = f"./source-{room}/{source.path}"
         argv = uv.build_command(place, room_folder(room), python=sys.executable, judged_for=target.runtime.python)
-        done = uv.run(self._uv, argv, cwd=scratch, environ=self._without_logins() | build_environment(pin))
+        done = uv.run(self._uv, argv, cwd=scratch, environ=without_logins(self._environ) | build_environment(pin))
         if done.returncode != 0:
             if _NOT_PORTABLE in done.stderr:
-                raise _binary(pin, "a wheel of its own Python", target)
+                raise refuse_binary(pin, "a wheel of its own Python", target)
             failure = uv.failure(f"building {pin}", done.stderr)
             raise build_failure(pin, done.stderr, keep_log=self._keep_log) if type(failure) is BuildError else failure
         _refuse_binaries(scratch / room_folder(room), pin, target)
-
-
-def _write(folder: Path, files: Iterable[TreeFile]) -> None:
-    for path, mode, content in files:
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if path.endswith("/"):
-            file.mkdir(exist_ok=True)
-        else:
-            file.write_bytes(content)
-            file.chmod(mode)
 
 
 def _refuse_binaries(room: Path, pin: Pin, target: Target) -> None:
@@ -172,14 +157,7 @@ def _refuse_binaries(room: Path, pin: Pin, target: Target) -> None:
     for wheel in room.glob("*.dist-info/WHEEL"):
         tags = [line.partition(":")[2].strip() for line in wheel.read_text().splitlines() if line.startswith("Tag:")]
         if not all(tag.endswith("-none-any") for tag in tags):
-            raise _binary(pin, ", ".join(tags), target)
-
-
-def _binary(pin: Pin, made: str, target: Target) -> BuildError:
-    return BuildError(
-        f"{pin} compiles to {made} on this machine, which is not {target}",
-        hint="build in the Lambda image: --builder docker",
-    )
+            raise refuse_binary(pin, ", ".join(tags), target)
 
 
 def _walk(scratch: Path, rooms: int) -> Iterator[InstalledFile]:
