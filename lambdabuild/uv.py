@@ -111,14 +111,14 @@ def equip_command(wheels: Sequence[str], *, python: str) -> tuple[str, ...]:
     )
 
 
-def build_command(source: str, directory: str, *, python: str) -> tuple[str, ...]:
+def wheel_command(source: str, directory: str, *, python: str) -> tuple[str, ...]:
     """Build the wheel of a source tree into a folder.
 
     ``--no-sources``: what the project's own tool settings say of its dependencies does not matter without them.
     """
     return (
-        *("build", "--wheel", "--no-sources", "--out-dir", directory, "--python", python),
-        *("--no-create-gitignore", "--no-python-downloads", "--no-progress", "--", source),
+        *("build", "--wheel", "--no-sources", "--no-create-gitignore", "--python", python, "--out-dir", directory),
+        *("--no-python-downloads", "--no-progress", "--", source),
     )
 
 

@@ -64,7 +64,7 @@ class HostBuilder:
         return None
 
     def build(self, order: WheelBuild, *, provide: Provide, folder: Path, listen: Listener) -> Path:
-        from lambdabuild.builders.hostbuilding import build_on_host  # with what reads sources
+        from lambdabuild.builders.hostbuild import build_on_host  # with what reads sources
 
         return build_on_host(
             order,
@@ -74,6 +74,7 @@ class HostBuilder:
             keep_log=self._keep_log,
             folder=folder,
             listen=listen,
+            scratch=self._scratch,
         )
 
     def cancel(self) -> None:
@@ -92,7 +93,7 @@ class HostBuilder:
 
     @contextmanager
     def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:
-        from lambdabuild.builders.hostbuilding import write_files
+        from lambdabuild.builders.hostbuild import write_files
 
         self.transformer(order.kind, order.target, listen=listen)
         python, workplace = self._interpreter(order.target)[0], Workplace(order)

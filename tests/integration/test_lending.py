@@ -10,10 +10,14 @@ import docker
 import pytest
 
 from lambdabuild.builders.container import Container, running
-from lambdabuild.builders.handover import UvInside
+from lambdabuild.builders.engine import Engine
+from lambdabuild.builders.handover import Handover, UvInside
 from lambdabuild.builders.ownership import LABEL, owner_labels
+from lambdabuild.model.credentials import Credentials
 from lambdabuild.uv import find_binary
+from lambdabuild.wheels.wheelfile import WheelFile
 from tests.removals import wait_for_removals
+from tests.wheels import wheel
 
 PYTHON = "/var/lang/bin/python3.13"
 UV = "/lambdabuild/uv"
@@ -85,3 +89,26 @@ def test_uv_that_may_be_run_is_not(docker_client: docker.DockerClient, image: st
         assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
         assert inside.run(["no-such-command"], doing="asking uv").returncode == 2
         assert json.loads(code(container, "import json, os; print(json.dumps(os.listdir('/work')))")) == []
+
+
+def test_uv_of_another_machine_comes_out_of_its_wheel(
+    docker_client: docker.DockerClient, image: str, image_template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    made = wheel("uv", files={"uv-1.0.data/scripts/uv": find_binary().read_bytes(), "uv/__init__.py": ""})
+    (tmp_path / "wheel").write_bytes(made.data)
+    asked: list[str] = []
+
+    def fetch_uv(architecture: str) -> WheelFile:
+        asked.append(architecture)
+        return WheelFile(path=tmp_path / "wheel", filename=made.filename)
+
+    engine = Engine(image=image_template, environ={})
+    handover = Handover(engine=engine, uv=Path("/none"), environ={}, credentials=Credentials, fetch_uv=fetch_uv)
+    assert handover.loans() == {}
+    with running(docker_client, image, python=PYTHON, cache=None, network=False) as container:
+        inside = handover.uv(container, {"NO_COLOR": "1"})
+        assert asked == []
+        for _ in range(2):
+            assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
+        assert asked == ["x86_64"]
