@@ -72,14 +72,11 @@ def test_wheels_command(python: str, architecture: str, platform: str) -> None:
     )
 
 
-def test_build_command() -> None:
-    assert uv.build_command("demo-1.0.tar.gz", "out", python="/bin/python") == (
-        *("pip", "install", "--target", "out", "--python", "/bin/python", "--no-sources"),
-        *("--no-deps", "--no-installer-metadata", "--no-compile-bytecode", "--no-python-downloads", "--no-progress"),
-        *("--", "demo-1.0.tar.gz"),
+def test_wheel_command() -> None:
+    assert uv.wheel_command("source/tree", "out", python="/bin/python") == (
+        *("build", "--wheel", "--no-sources", "--no-create-gitignore", "--python", "/bin/python", "--out-dir", "out"),
+        *("--no-python-downloads", "--no-progress", "--", "source/tree"),
     )
-    judged = uv.build_command("./demo", "out", python="/bin/python", judged_for="3.11")
-    assert judged[-6:] == ("--python-version", "3.11", "--no-python-downloads", "--no-progress", "--", "./demo")
 
 
 def test_newest_command() -> None:
