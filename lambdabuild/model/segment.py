@@ -6,10 +6,10 @@ import base64
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.model.facts import Facts
+from lambdabuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
