@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from docker.models.containers import Container as DockerContainer
 
 _KILLED = 128 + 9
+_MOST = 1 << 27
+"""Bytes of an output that are kept: a program of somebody else may have no end of it."""
 _STDOUT, _STDERR = 1, 2
 """Streams of an attached command, as the engine numbers them."""
 
@@ -86,6 +88,8 @@ def _execute(
             getattr(stream, "_sock", stream).sendall(stdin)
         for kind, frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
             outputs[kind] += frame
+            if len(outputs[kind]) > 2 * _MOST:
+                del outputs[kind][:-_MOST]
     finally:
         response = getattr(stream, "_response", None)
         if response is not None:

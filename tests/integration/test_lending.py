@@ -9,10 +9,13 @@ from pathlib import Path
 import docker
 import pytest
 
+from lambdabuild.builders import execution
 from lambdabuild.builders.container import Container, running
 from lambdabuild.builders.engine import Engine
+from lambdabuild.builders.execution import Ran
 from lambdabuild.builders.handover import Handover, UvInside
 from lambdabuild.builders.ownership import LABEL, owner_labels
+from lambdabuild.builders.wheelhouse import Wheelhouse, loans
 from lambdabuild.model.credentials import Credentials
 from lambdabuild.uv import find_binary
 from lambdabuild.wheels.wheelfile import WheelFile
@@ -112,3 +115,45 @@ def test_uv_of_another_machine_comes_out_of_its_wheel(
         for _ in range(2):
             assert inside.run(["--version"], doing="asking uv").stdout.startswith("uv ")
         assert asked == ["x86_64"]
+
+
+def test_wheels_that_may_not_be_read_are_sent(
+    docker_client: docker.DockerClient, image: str, image_template: str, tmp_path: Path
+) -> None:
+    made = wheel("one")
+    (tmp_path / "stored").write_bytes(made.data)
+    folder = tmp_path / "lent"
+    folder.mkdir()
+    engine = Engine(image=image_template, environ={})
+    handover = Handover(engine=engine, uv=find_binary(), environ={}, credentials=Credentials)
+    read = []
+    with running(
+        docker_client, image, python=PYTHON, cache=None, lend=loans(engine, handover, folder), network=False
+    ) as container:
+
+        def install(paths: list[str]) -> Ran:
+            sizes = "import os, sys; print([os.path.getsize(path) for path in sys.argv[1:]])"
+            ran = container.run([PYTHON, "-I", "-c", sizes, *paths], environ={}, doing="trying")
+            read.append((paths, ran.stdout))
+            return Ran(int(len(read) == 1), ran.stdout, ran.stderr)
+
+        ran = Wheelhouse(container, folder).run(
+            "first", [WheelFile(path=tmp_path / "stored", filename=made.filename)], install
+        )
+    size = f"[{len(made.data)}]\n"
+    assert ran.returncode == 0
+    assert read == [
+        ([f"/lambdabuild/wheels/first/{made.filename}"], size),
+        ([f"/work/wheels/first/{made.filename}"], size),
+    ]
+
+
+def test_a_program_that_prints_without_end(
+    docker_client: docker.DockerClient, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_MOST", 1000)
+    program = "print('x' * 1_000_000)\nprint('the end')"
+    with running(docker_client, image, python=PYTHON, cache=None, network=False) as container:
+        ran = container.run([PYTHON, "-I", "-c", program], environ={}, doing="trying")
+    assert ran.stdout.endswith("xxx\nthe end\n")
+    assert len(ran.stdout) < 3000

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lambdabuild.builders.failures import build_failure, no_log
 from lambdabuild.cache import Cache
+from lambdabuild.model.requirements import Pin
 from tests.index import Index
 from tests.shop import Shop, make_shop
 
@@ -55,3 +57,22 @@ def test_a_log_that_the_cache_cannot_take(tmp_path: Path) -> None:
     assert log.read_text(encoding="utf-8") == "said é\n"
     assert log.name.startswith("lambdabuild-broken-1.0-")
     log.unlink()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
+        "OSError: [Errno 101] Network is unreachable",
+        "fatal: unable to access 'https://example.org/': Could not resolve host: example.org",
+        "failed to lookup address information: Name or service not known",
+        "dial tcp: lookup example.org on [::1]:53: read udp",
+        "httpx.ConnectError: [Errno -2] Name or service not known",
+    ],
+)
+def test_a_build_that_wants_the_network(said: str) -> None:
+    pin = Pin(name="native", version="1.0", kind="sdist")
+    allow = 'builds have no network; this one may have it with network = ["native"] in [tool.lambdabuild.build]'
+    assert build_failure(pin, said, keep_log=no_log, offline=True).hint == allow
+    assert build_failure(pin, said, keep_log=no_log).hint == "mend its build, or leave it out"
+    assert build_failure(pin, "it is wrong", keep_log=no_log, offline=True).hint == "mend its build, or leave it out"
