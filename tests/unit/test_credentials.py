@@ -102,7 +102,6 @@ def test_what_is_nearer_to_the_file_goes_first() -> None:
 def test_a_login_goes_nowhere_else(elsewhere: str) -> None:
     found = credentials({"UV_INDEX": "https://me:secret@index.example/simple"})
     assert found.find(elsewhere) is None
-    assert found.indexes([elsewhere, FILE]) == ("https://me:secret@index.example/",)
     assert found.secrets([elsewhere]) == frozenset()
 
 
@@ -124,19 +123,12 @@ def test_several_logins_on_one_host() -> None:
     found = credentials(environ)
     urls = ["https://h.example/a/files/x.whl", "https://h.example/b/pypi/y.whl", "https://h.example/files/z.whl"]
     assert [found.find(url) for url in urls] == [ME, YOU, ME]
-    assert found.indexes(urls) == (
-        "https://me:secret@h.example/a/files/x.whl",
-        "https://you:other%20secret@h.example/b/pypi/y.whl",
-        "https://me:secret@h.example/files/z.whl",
-    )
-    assert found.indexes(urls[:1]) == ("https://me:secret@h.example/",)
     assert found.find("https://h.example/bb/pypi/y.whl") == ME
 
 
 def test_a_file_of_its_own_login_among_files_without() -> None:
-    urls = ["https://me:secret@h.example/a.whl", "https://h.example/b.whl"]
-    assert Credentials().indexes(urls) == ("https://me:secret@h.example/a.whl",)
-    assert Credentials().indexes(urls[1:]) == ()
+    assert Credentials().find("https://me:secret@h.example/a.whl") == ME
+    assert Credentials().find("https://h.example/b.whl") is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 from lambdabuild.model.forwarding import (
     deciding_without_credentials,
     forwarded_without_credentials,
-    proxies_with_credentials,
     relevant,
     with_pip,
     without_indexes,
@@ -72,12 +71,6 @@ def test_what_decides_on_answers_holds_no_credentials() -> None:
 
 def test_indexes_and_their_credentials_are_left_out() -> None:
     assert without_indexes(EVERYTHING) == {**NETWORK, **OTHERS}
-
-
-def test_proxies_that_want_a_login() -> None:
-    secret = {"https_proxy": f"http://me:{CANARY}@proxy.example", "ALL_PROXY": f"socks5://me:{CANARY}@proxy.example"}
-    assert proxies_with_credentials({**EVERYTHING, **secret, "PIP_PROXY": "http://x:y@proxy.example"}) == secret
-    assert proxies_with_credentials({"PIP_PROXY": f"http://me:{CANARY}@p"}) == {"ALL_PROXY": f"http://me:{CANARY}@p"}
 
 
 @pytest.mark.parametrize(

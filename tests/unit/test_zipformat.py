@@ -93,7 +93,7 @@ def test_round_trip() -> None:
 
 
 def test_the_bytes_are_pinned() -> None:
-    """Whoever changes these digests changes every artifact: raise SEGMENT_FORMAT, and say it in the changelog."""
+    """Whoever changes these digests changes every artifact: say it in the changelog."""
     assert COMPRESSOR == "libdeflate 6 (deflate 0.9.0)"
     assert (
         hashlib.sha256(zipped(SAMPLE)).hexdigest() == "9de9a8516a665bcc773d2ffb3211ee8558577dd805f38faed72476da81b4c01f"
