@@ -74,7 +74,7 @@ print(server.server_port, flush=True)
 server.serve_forever()
 """
 BACKEND = f"""
-import os, pathlib, zipfile
+import base64, hashlib, os, pathlib, zipfile
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     mark = bytes.fromhex({MARK.encode().hex()!r})
     seen = [name for name, value in os.environb.items() if mark in value]
@@ -87,12 +87,17 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
                 except OSError:
                     pass
     info, name = "private_source-1.0.dist-info", "private_source-1.0-py3-none-any.whl"
+    files = {{
+        "private_source.py": f"seen = {{seen}}",
+        info + "/METADATA": "Metadata-Version: 2.2\\nName: private-source\\nVersion: 1.0\\n",
+        info + "/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }}
+    hashes = {{path: hashlib.sha256(text.encode()).digest() for path, text in files.items()}}
+    rows = [f"{{path}},sha256={{base64.urlsafe_b64encode(one).decode().rstrip('=')}}," for path, one in hashes.items()]
+    files[info + "/RECORD"] = "\\n".join([*rows, info + "/RECORD,,", ""])
     with zipfile.ZipFile(pathlib.Path(directory, name), "w") as wheel:
-        wheel.writestr("private_source.py", f"seen = {{seen}}")
-        wheel.writestr(info + "/METADATA", "Metadata-Version: 2.2\\nName: private-source\\nVersion: 1.0\\n")
-        wheel.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        names = ["private_source.py", *(info + "/" + name for name in ("METADATA", "WHEEL", "RECORD"))]
-        wheel.writestr(info + "/RECORD", "".join(name + ",,\\n" for name in names))
+        for path, text in files.items():
+            wheel.writestr(path, text)
     return name
 """
 

@@ -34,18 +34,23 @@ def take():
         taken.append(bytearray(b"x" * 1_000_000))
 """
 BACKEND = """
-import os, zipfile
+import base64, hashlib, os, zipfile
 from greed import take
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     PLAN
     name = "greedy-1.0-py3-none-any.whl"
+    files = {
+        "greedy.py": "",
+        "greedy-1.0.dist-info/METADATA": "Metadata-Version: 2.1\\nName: greedy\\nVersion: 1.0\\n",
+        "greedy-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    hashes = {path: hashlib.sha256(text.encode()).digest() for path, text in files.items()}
+    rows = [f"{path},sha256={base64.urlsafe_b64encode(one).decode().rstrip('=')}," for path, one in hashes.items()]
+    files["greedy-1.0.dist-info/RECORD"] = "\\n".join([*rows, "greedy-1.0.dist-info/RECORD,,", ""])
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
-        wheel.writestr("greedy.py", "")
-        wheel.writestr("greedy-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: greedy\\nVersion: 1.0\\n")
-        tags = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
-        wheel.writestr("greedy-1.0.dist-info/WHEEL", tags)
-        wheel.writestr("greedy-1.0.dist-info/RECORD", "")
+        for path, text in files.items():
+            wheel.writestr(path, text)
     return name
 """
 IN_A_CHILD = "os.waitpid(os.fork() or take(), 0)"
