@@ -11,12 +11,13 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from lambdabuild import __version__
 from lambdabuild.cache import Cache
 from lambdabuild.ledger import find_change
+from lambdabuild.values import dataclass
 
 _KIND = "builds"
 _FORMAT = 3

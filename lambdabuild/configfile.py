@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import tomli
-from packaging.utils import canonicalize_name
 
 from lambdabuild.errors import UsageError
 from lambdabuild.functionfolders import find_folders
@@ -22,6 +21,7 @@ from lambdabuild.model.config import ProjectConfig, parse_config
 from lambdabuild.model.direct import direct_requirements
 from lambdabuild.model.needs import Locked
 from lambdabuild.model.othertools import FILES, Untold, find_untold
+from lambdabuild.model.requirements import normalized
 from lambdabuild.model.target import Runtime, parse_runtimes
 
 PYPROJECT = "pyproject.toml"
@@ -133,7 +133,7 @@ def _find_member(project: Path, name: str) -> Path | None:
     for folder in folders:
         if holds(folder, PYPROJECT):
             own = read_toml(folder / PYPROJECT).get("project", {}).get("name", "")
-            if canonicalize_name(own) == canonicalize_name(name):
+            if normalized(own) == normalized(name):
                 return folder
     return None
 

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from lambdabuild.model.facts import Facts, merge
 from lambdabuild.model.patch import NOTES, Patch, patch_key
 from lambdabuild.model.segment import Member, Segment, Slice
 from lambdabuild.model.target import Target
+from lambdabuild.values import dataclass
 from lambdabuild.zipformat import COMPRESSOR, each_with_content, pack
 
 

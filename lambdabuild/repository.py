@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from lambdabuild.ledger import note, note_index
 from lambdabuild.model.gitindex import read_index
+from lambdabuild.values import dataclass
 
 _GIT = ".git"
 _POINTER = "gitdir:"

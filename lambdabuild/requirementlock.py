@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lambdabuild import configfile, uv
 from lambdabuild.model.target import Target
-from lambdabuild.model.wheels import find_needed_glibc
+from lambdabuild.values import dataclass
 
 _ROUNDS = 5
 """How often older versions may bring others that have no wheel."""
@@ -96,6 +95,8 @@ def _listed(name: str, version: str, question: Question, ask: Ask) -> str | None
 def _needs_newer(listed: str, target: Target) -> bool:
     """Whether the wheels of a package fit the target but for its glibc."""
     urls = (wheel.get("url", wheel.get("path", "")) for package in _packages(listed) for wheel in package["wheels"])
+    from lambdabuild.model.wheels import find_needed_glibc  # with what knows tags
+
     return find_needed_glibc((url.rpartition("/")[2] for url in urls), target) is not None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lambdabuild.errors import PolicyError, UsageError
@@ -13,6 +13,7 @@ from lambdabuild.ledger import note
 from lambdabuild.model.patterns import Pattern, PatternList, Rules, Standing, parse_ignore_file, source_rules
 from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.repository import Tracked, find_top, find_tracked
+from lambdabuild.values import dataclass
 
 GITIGNORE = ".gitignore"
 LAMBDAIGNORE = ".lambdaignore"

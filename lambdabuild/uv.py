@@ -6,9 +6,7 @@ import json
 import logging
 import os
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from lambdabuild.model.forwarding import with_pip
 from lambdabuild.model.needs import Locked
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
+from lambdabuild.values import dataclass
 
 log = logging.getLogger(__name__)
 
@@ -215,6 +214,8 @@ def run(
     binary: Path, argv: Sequence[str], *, cwd: Path, environ: Mapping[str, str], stdin: str | None = None
 ) -> Completed:
     """Run uv quietly; the caller shows what it said, without secrets of the environment, when it fails."""
+    import subprocess  # not where the cache tells all that uv would
+
     command = [os.fspath(binary), *argv]
     environ = with_pip(environ) if argv[0] == "pip" else environ
     secrets = secrets_of(environ)

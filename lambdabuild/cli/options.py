@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +10,7 @@ import click
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.choices import ARCHITECTURES, BUILDERS, UPLOADS, Upload
+from lambdabuild.values import dataclass
 
 if TYPE_CHECKING:
     from lambdabuild.model.config import ProjectConfig

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -17,6 +17,7 @@ from lambdabuild.cache import Cache, default_root
 from lambdabuild.cli.options import BuildOptions
 from lambdabuild.environment import current_folder, environment, home
 from lambdabuild.ledger import Changed, Ledger, recording
+from lambdabuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from lambdabuild.errors import ConfigError
@@ -26,6 +26,7 @@ from lambdabuild.model.configvalues import (
 from lambdabuild.model.limits import MAX_LAYERS
 from lambdabuild.model.treatment import BYTECODE, COMPRESSION, MODES, Slimming, Transforms
 from lambdabuild.model.typed import Table, find_near, quote, quote_all
+from lambdabuild.values import dataclass
 
 __all__ = (
     "DEFAULT_ARCHITECTURE",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
 from lambdabuild.model.configvalues import find_inner_path_problem, find_name_problem, find_path
 from lambdabuild.model.typed import Table, kind, quote
+from lambdabuild.values import dataclass
 
 Boto3 = Literal["bundle", "runtime"]
 BOTO3: tuple[Boto3, ...] = ("bundle", "runtime")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -27,6 +26,7 @@ from lambdabuild.model.configvalues import (
 )
 from lambdabuild.model.functionenv import find_variable_name_problem, find_variable_problem
 from lambdabuild.model.typed import Table, quote
+from lambdabuild.values import dataclass
 
 Sources = Literal["all", "reachable"]
 SOURCES: tuple[Sources, ...] = ("all", "reachable")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Literal
-
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from lambdabuild.model.configdependencies import (
     BOTO3,
@@ -31,7 +28,9 @@ from lambdabuild.model.configvalues import (
     find_python,
     python_check,
 )
+from lambdabuild.model.requirements import normalized
 from lambdabuild.model.typed import Table, quote
+from lambdabuild.values import dataclass
 
 Layout = Literal["python", "site-packages"]
 LAYOUTS: tuple[Layout, ...] = ("python", "site-packages")
@@ -142,6 +141,8 @@ def find_arn_problem(arn: str) -> str | None:
 
 def find_pinned_problem(text: str) -> str | None:
     """Of a distribution that an external layer brings."""
+    from packaging.version import InvalidVersion, Version  # for who has external layers
+
     match = _PINNED.fullmatch(text.strip(" "))
     try:
         Version(match["version"] if match else "")
@@ -166,8 +167,10 @@ def _parse_external(table: Table) -> ExternalLayer | None:
 def _parse_distributions(table: Table) -> Mapping[str, str]:
     distributions: dict[str, str] = {}
     for text in table.texts("distributions", find_pinned_problem):
+        from packaging.version import Version
+
         written, _, version = text.partition("==")
-        name = canonicalize_name(written.strip())
+        name = normalized(written.strip())
         if name in distributions:
             table.note(f"{name} is listed twice", "distributions")
         distributions[name] = str(Version(version))

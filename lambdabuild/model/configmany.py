@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 
 from lambdabuild.model.configdependencies import SOURCE_KEYS
@@ -11,6 +11,7 @@ from lambdabuild.model.configfunction import FUNCTION_KEYS, FunctionConfig, pars
 from lambdabuild.model.configvalues import find_artifact_name_problem, find_handler_syntax_problem, find_path_problem
 from lambdabuild.model.handler import split_handler
 from lambdabuild.model.typed import Table, quote
+from lambdabuild.values import dataclass
 
 ANY = "*"
 """The name of the table that describes many functions."""

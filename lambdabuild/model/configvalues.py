@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from lambdabuild.model.choices import ARCHITECTURES
 from lambdabuild.model.typed import Check, Table, find_near, quote, quote_all
 
 _OTHERS_ARCHITECTURES = {"amd64": "x86_64", "aarch64": "arm64"}
 _IMAGE_FIELDS = ("python", "architecture")
 
+PLAIN_PYTHON = re.compile(r" *>= *3\.([0-9]{1,3}) *")
+"""What most projects say in requires-python; it needs no parser, which takes as long to import as click."""
 _ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Names of distributions, extras and dependency groups:
 # https://packaging.python.org/en/latest/specifications/name-normalization/#name-format
@@ -45,6 +45,10 @@ def find_artifact_name_problem(name: str) -> str | None:
 
 def find_requires_python_problem(value: str) -> str | None:
     """https://packaging.python.org/en/latest/specifications/version-specifiers/"""
+    if PLAIN_PYTHON.fullmatch(value):
+        return None
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         SpecifierSet(value)
     except InvalidSpecifier:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from lambdabuild.model.needs import Locked
+from lambdabuild.model.requirements import normalized
 
 
 def direct_requirements(pyproject: Mapping[str, Any], locked: Locked) -> Iterator[str]:
@@ -16,12 +15,12 @@ def direct_requirements(pyproject: Mapping[str, Any], locked: Locked) -> Iterato
     Raises ExceptionGroup of packaging for groups that are malformed or missing; uv refuses them first.
     """
     project = pyproject.get("project", {})
-    extras = {canonicalize_name(name): lines for name, lines in project.get("optional-dependencies", {}).items()}
+    extras = {normalized(name): lines for name, lines in project.get("optional-dependencies", {}).items()}
     groups = pyproject.get("dependency-groups", {})
     if not locked.only_groups:
         yield from project.get("dependencies", ())
         for extra in locked.extras:
-            yield from extras.get(canonicalize_name(extra), ())
+            yield from extras.get(normalized(extra), ())
     asked = (*locked.groups, *locked.only_groups)
     if asked:
         from packaging.dependency_groups import resolve_dependency_groups  # a parser: for who uses groups

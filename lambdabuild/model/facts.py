@@ -7,8 +7,10 @@ Python that runs lambdabuild.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
+
+from lambdabuild.values import dataclass
 
 DAMAGED = "damaged"
 """The machine of a file that begins like ELF and cannot be read."""

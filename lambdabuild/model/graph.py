@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
+from lambdabuild.model.requirements import normalized
 from lambdabuild.model.target import Target
+from lambdabuild.values import dataclass
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -102,8 +101,8 @@ class _Graph:
                 continue
             environments = ({**self._environment, "extra": extra} for extra in ("", *extras))
             if requirement.marker is None or any(map(requirement.marker.evaluate, environments)):
-                name = canonicalize_name(requirement.name)
-                nodes[name] = nodes.get(name, frozenset()) | frozenset(map(canonicalize_name, requirement.extras))
+                name = normalized(requirement.name)
+                nodes[name] = nodes.get(name, frozenset()) | frozenset(map(normalized, requirement.extras))
         return nodes
 
     def reach(self, roots: _Nodes) -> _Nodes:

@@ -6,11 +6,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from lambdabuild.errors import Code, PolicyError
 from lambdabuild.model.choices import Upload
+from lambdabuild.values import dataclass
 
 MAX_ZIPPED = 52_428_800
 """Bytes of a zip that is uploaded directly; a larger one goes through S3."""

@@ -7,11 +7,12 @@ which version of a distribution wins, of which other checks speak.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lambdabuild.errors import Code
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.tree import SOURCES
+from lambdabuild.values import dataclass
 
 _MOST = 3
 """Examples in a message; a count stands for the others."""

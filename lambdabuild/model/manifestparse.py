@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lambdabuild.model.report import Artifact, ExternalLayer, Kind, Provenance, Share
 from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.transformed import Symbols
+from lambdabuild.values import dataclass
 
 T = TypeVar("T")
 

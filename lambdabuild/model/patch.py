@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lambdabuild.model.facts import Facts, merge, without
 from lambdabuild.model.segment import Member, RecordRow, Segment, format_record
+from lambdabuild.values import dataclass
 
 PATCH_FORMAT = 2
 """Raised whenever the same input would give other bytes."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 
 from lambdabuild.model.gitignore import anchor, each_way, find_plain_regex, split_line, with_plain_sets
 from lambdabuild.model.treatment import Slimming
+from lambdabuild.values import dataclass
 
 DISTRIBUTION_RULES = ("__pycache__/", "*.pyo")
 """What is never taken of a distribution unless a ``keep`` pattern names it."""

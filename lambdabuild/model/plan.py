@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lambdabuild.model.needs import Needs
 from lambdabuild.model.report import Kind
 from lambdabuild.model.sources import Sources
 from lambdabuild.model.target import Target
 from lambdabuild.model.treatment import SdkChoice, Slimming, Transforms
+from lambdabuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from lambdabuild.values import dataclass
 
 _NEWLINES = re.compile(rb"\r\n?")
 _TOKEN = re.compile(  # strings as runs of plain characters between others: many times faster than one by one

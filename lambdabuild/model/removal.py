@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambdabuild.model.graph import SDK
-from lambdabuild.model.hints import Advice
 from lambdabuild.model.patterns import PatternList, parse_patterns
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.treatment import Slimming
 from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.model.typed import quote
-from lambdabuild.model.verification import Removed
+from lambdabuild.values import dataclass
+
+if TYPE_CHECKING:
+    from lambdabuild.model.hints import Advice
+    from lambdabuild.model.verification import Removed
 
 LEFT_SDK = 'boto3 = "runtime"'
 """The rule that leaves out what the runtime has in a version of its own; no pattern brings it back."""
@@ -78,6 +82,8 @@ def over(layers: Iterable[tuple[Removed, ...]], present: Mapping[str, object]) -
 
 
 def _removed(member: Member, owner: str, patterns: PatternList, reasons: Reasons, *, root: str) -> Removed:
+    from lambdabuild.model.verification import Removed  # where something failed
+
     if reasons.leaves_sdk and owner.partition(" ")[0] in SDK:
         return Removed(member=replace(member, path=root + member.path), owner=owner, rule=LEFT_SDK, keep="")
     rule, part = _find_rule(member.path, patterns, reasons, owner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from lambdabuild.model.limits import Finding, Sized
@@ -12,6 +12,7 @@ from lambdabuild.model.modules import top_level_modules
 from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.transformed import Symbols
 from lambdabuild.model.tree import SOURCES, Tree
+from lambdabuild.values import dataclass
 
 if TYPE_CHECKING:
     from lambdabuild.model.slimming import Kept

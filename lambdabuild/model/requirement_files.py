@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from lambdabuild.errors import PolicyError
-from lambdabuild.model.requirements import Pin
+from lambdabuild.model.requirements import Pin, normalized
+from lambdabuild.values import dataclass
 
 _REFERENCE = re.compile(r"(?:-r|--requirement|(-c|--constraint))(?:\s*=\s*|\s+)?(\S.*)")
 _COMMENT = re.compile(r"(^|\s)#.*")
@@ -133,7 +130,9 @@ def _logical_lines(text: str) -> Iterator[str]:
 
 def _name(requirement: str) -> str | None:
     """The normalized name in a requirement; None for a path or an address without one."""
+    from packaging.requirements import InvalidRequirement, Requirement  # a parser: for lines with hashes
+
     try:
-        return canonicalize_name(Requirement(requirement).name)
+        return normalized(Requirement(requirement).name)
     except InvalidRequirement:
         return None

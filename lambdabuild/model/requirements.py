@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
+
+from lambdabuild.values import dataclass
 
 if TYPE_CHECKING:
     from lambdabuild.model.wheels import NoWheel
 
 Kind = Literal["wheel", "sdist", "folder", "commit"]
+_SEPARATORS = re.compile(r"[-_.]+")
+
+
+def normalized(name: str) -> str:
+    """The name of a distribution as all its spellings have it (PEP 503); packaging, which tells the same, takes long
+    to import."""
+    return _SEPARATORS.sub("-", name).lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-
-from packaging.specifiers import SpecifierSet
+from typing import TYPE_CHECKING
 
 from lambdabuild.errors import Code, UsageError
+from lambdabuild.model.configvalues import PLAIN_PYTHON
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.target import Runtime, Target, find_runtime
+from lambdabuild.values import dataclass
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 _LIFECYCLE = "https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html"
 _NEWEST_PATCH = 99
@@ -69,8 +73,7 @@ def choose_runtime(
 
     Raises UsageError when Lambda has no such runtime or the project's requires-python excludes it.
     """
-    allowed = SpecifierSet(requires_python or "")
-    fitting = [runtime for runtime in runtimes if allows(allowed, runtime)]
+    fitting = _find_fitting(runtimes, requires_python or ">=3.0")
     if asked is None and version_file is not None and find_runtime(fitting, version_file) is not None:
         asked = version_file
     if asked is None:
@@ -105,6 +108,16 @@ def check_lifecycle(runtime: Runtime, today: date) -> list[Finding]:
         return []
     code: Code = "runtime-preview" if runtime.preview else "runtime-deprecated"
     return [Finding(severity="warning", code=code, message=message, hint=_LIFECYCLE)]
+
+
+def _find_fitting(runtimes: Iterable[Runtime], requires_python: str) -> list[Runtime]:
+    plain = PLAIN_PYTHON.fullmatch(requires_python)
+    if plain:
+        return [runtime for runtime in runtimes if int(runtime.python.partition(".")[2]) >= int(plain[1])]
+    from packaging.specifiers import SpecifierSet
+
+    allowed = SpecifierSet(requires_python)
+    return [runtime for runtime in runtimes if allows(allowed, runtime)]
 
 
 def allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.lint import Remark, as_findings
+from lambdabuild.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

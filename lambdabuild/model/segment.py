@@ -7,12 +7,12 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.model.facts import Facts
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
+from lambdabuild.values import dataclass
 
 SEGMENT_FORMAT = 6
 """Raised whenever the same input would give other bytes, or other facts."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from lambdabuild.model.segment import Member
+from lambdabuild.values import dataclass
 
 IgnoreRule = Literal["git", "gitignore"]
 """What decided on which sources are ignored: git, which ignores nothing that it tracks, or .gitignore files alone."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 
+@lru_cache(maxsize=32)
 def parse(source: bytes | str) -> ast.Module:
     """The tree of a module's source. What Python warns of, such as invalid escape sequences, is for who runs the code.
 
-    Raises what ``ast.parse`` does.
+    It is kept for who asks next, and not to be changed. Raises what ``ast.parse`` does.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

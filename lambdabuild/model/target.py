@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
+
+from lambdabuild.values import dataclass
 
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 _OCI_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdabuild.model.limits import format_size
 from lambdabuild.model.tree import Tree
+from lambdabuild.values import dataclass
 
 if TYPE_CHECKING:
     from lambdabuild.model.report import Artifact

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from lambdabuild.values import dataclass
 
 Mode = Literal["auto", "strip", "keep"]
 MODES: tuple[Mode, ...] = ("auto", "strip", "keep")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from lambdabuild.errors import PolicyError
 from lambdabuild.model.limits import Finding, Sized
 from lambdabuild.model.patterns import Rules
 from lambdabuild.model.segment import Member, Segment, renamed
+from lambdabuild.values import dataclass
 
 SOURCES = "(sources)"
 """The owner of application code."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.modules import top_level_modules
 from lambdabuild.model.report import Artifact, Share
+from lambdabuild.values import dataclass
 
 Targeted = tuple[str, str]
 """Runtime and architecture."""

@@ -6,10 +6,11 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from types import MappingProxyType
 from typing import TypeVar
+
+from lambdabuild.values import dataclass
 
 Choice = TypeVar("Choice", bound=str)
 Check = Callable[[str], str | None]

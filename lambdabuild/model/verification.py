@@ -9,8 +9,6 @@ from typing import Any, Literal
 
 from lambdabuild.model.segment import Member
 
-VERIFICATION_FORMAT = 3
-"""Raised whenever the same archives would be tried in another way."""
 PROBE = "lambdabuild_probe"
 """The module of ours that imports others, beside a function's own."""
 ROOTS = ("/opt/", "/var/task/")

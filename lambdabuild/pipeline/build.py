@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lambdabuild.ledger import adopt, written
 from lambdabuild.model.choices import Upload
@@ -14,10 +14,10 @@ from lambdabuild.model.events import Event
 from lambdabuild.model.limits import Finding, check_zipped, judged
 from lambdabuild.model.plan import FunctionPlan
 from lambdabuild.model.report import Artifact, Report, SplitPart
-from lambdabuild.model.slimming import Kept
 from lambdabuild.model.split import zipped_size
 from lambdabuild.pipeline.drafts import Draft, as_artifact, compressed, each_draft, kept_in
 from lambdabuild.pipeline.order import Machines, Order
+from lambdabuild.pipeline.outline import outline_of
 from lambdabuild.pipeline.prepare import Prepared, prepare
 from lambdabuild.pipeline.refusals import environs_of, find_refused, note_refusals, stackings
 from lambdabuild.pipeline.reuse import Earlier, Memory, recall, remember, take
@@ -25,6 +25,10 @@ from lambdabuild.pipeline.sidebyside import side_by_side
 from lambdabuild.pipeline.verifybuilt import Verified, verify_built
 from lambdabuild.steps.collect import find_handler
 from lambdabuild.steps.publish import Published, Stage, Written, check_places, staging
+from lambdabuild.values import dataclass
+
+if TYPE_CHECKING:
+    from lambdabuild.model.slimming import Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +94,17 @@ def _build(order: Order, machines: Machines, stage: Stage, memory: Memory) -> _B
     prepared = prepare(order, machines, memory)
     drafts = compressed(tuple(each_draft(prepared, order)), machines)
     machines.listen(Event(phase="assemble", text="writing archives"))
-    archives = side_by_side(drafts, lambda draft: _write(draft, stage, memory, order), workers=os.cpu_count() or 1)
+    workers = 1 if len(prepared.alike) == len(drafts) else os.cpu_count() or 1  # of code alone: small
+    archives = side_by_side(drafts, lambda draft: _write(draft, stage, memory, order), workers=workers)
     made = tuple(as_artifact(*one, prepared, order, machines) for one in zip(drafts, archives, strict=True))
     stands = tuple(memory.earlier[one.file] for one in prepared.whole.made if one.file not in prepared.trees)
     for one in stands:
         adopt(one.sources | one.archive)
     artifacts = [*made, *(one.artifact for one in stands)]
     zipped = judged(_zipped(artifacts, order.upload), tolerant=order.tolerant)
-    contents = {file: (file, tree) for file, tree in prepared.attached.items()}
-    contents |= {draft.file: (draft.source, draft.tree) for draft in drafts}
-    used = [one.artifact for one in stands if one.artifact.file in prepared.attached]
-    verified = verify_built([*made, *used], stage, contents, prepared=prepared, order=order, machines=machines)
+    attached = {one.file for one in prepared.plan.all_layers}
+    used = [one.artifact for one in stands if one.artifact.file in attached]
+    verified = verify_built([*made, *used], stage, drafts, prepared=prepared, order=order, machines=machines)
     if order.verify != "never":
         note_refusals(stackings(artifacts, environs_of(order.config)), machines.cache)
     return _Built(
@@ -126,8 +130,8 @@ def _write(draft: Draft, stage: Stage, memory: Memory, order: Order) -> Written:
 def _remember(built: _Built, known: Memory, order: Order, machines: Machines) -> None:
     """For the next build into this folder, what these artifacts were made from."""
     prepared = built.prepared
-    taken = {file: take(ledger) for file, ledger in prepared.ledgers.items()}
-    planned = {one.file: one for one in prepared.plan.made}
+    taken = {file: take(ledger) for file, ledger in prepared.collector.ledgers.items()}
+    planned, attached = {one.file: one for one in prepared.plan.made}, prepared.made.attached
     made = []
     for artifact in built.made:
         archive = written(order.output / artifact.file, artifact.sha256)
@@ -137,6 +141,7 @@ def _remember(built: _Built, known: Memory, order: Order, machines: Machines) ->
         read = [taken[one.file] for one in (plan, *inside)]
         if None in read:
             continue
+        code = prepared.collector.codes[artifact.file]
         sources = {path: looks for one in read if one is not None for path, looks in one.items()}
         adopt(sources | archive)
         made.append(
@@ -148,8 +153,11 @@ def _remember(built: _Built, known: Memory, order: Order, machines: Machines) ->
                 artifact=artifact,
                 epoch=order.epoch,
                 kept=built.kept[artifact.file],
-                left_out=prepared.left_out.get(artifact.file, ()),
+                left_out=code.collected.left_out,
                 said=prepared.said[artifact.file],
+                outline=prepared.alike[artifact.file].outline
+                if artifact.file in prepared.alike
+                else outline_of(artifact, code, ((layer.root, attached[layer.file]) for layer in around)),
             )
         )
     remember(machines.cache, order.output, made, memory=known)
@@ -157,10 +165,11 @@ def _remember(built: _Built, known: Memory, order: Order, machines: Machines) ->
 
 def _report(built: _Built, published: Published, order: Order, *, seconds: float) -> Report:
     prepared = built.prepared
-    fresh = sum(one.fresh for one in prepared.installed.values())
+    fresh = sum(one.fresh for one in prepared.made.installed.values())
     stands = {one.artifact.file: one for one in built.stands}
     kept = {**built.kept, **{file: one.kept for file, one in stands.items()}}
-    left_out = {**prepared.left_out, **{file: one.left_out for file, one in stands.items()}}
+    left_out = {file: one.left_out for file, one in stands.items()}
+    left_out |= {one.file: prepared.collector.codes[one.file].collected.left_out for one in prepared.plan.functions}
     return Report(
         output=str(order.output),
         artifacts=built.artifacts,

@@ -34,7 +34,8 @@ def find_contents(artifact: LayerPlan | FunctionPlan, tree: Tree, prepared: Prep
     reasons = Reasons(
         exclude=exclude, slimming=artifact.slimming, reachable=reachable, leaves_sdk=artifact.sdk != "bundle"
     )
-    segments = prepared.installed[artifact.target].segments.values() if artifact.target in prepared.installed else ()
+    installed = prepared.made.installed.get(artifact.target)
+    segments = installed.segments.values() if installed else ()
     return Contents(
         owners={path: entry.owner for path, entry in tree.entries.items()},
         removed=removed_members(tree, segments, code, reasons, root=root),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambdabuild.errors import UsageError
 from lambdabuild.model.plan import ExternalPlan
 from lambdabuild.model.report import Artifact, ExternalLayer, Kind, Provenance, distribution_shares
-from lambdabuild.model.slimming import Kept
 from lambdabuild.model.split import split_tree, zipped_size
 from lambdabuild.model.target import Target
 from lambdabuild.model.transformed import bytecode_size, stripped_symbols
@@ -16,10 +16,13 @@ from lambdabuild.model.treatment import Compression
 from lambdabuild.model.tree import SOURCES, Tree
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Prepared
-from lambdabuild.steps.compress import compress
-from lambdabuild.steps.install import Installed
 from lambdabuild.steps.publish import Written
+from lambdabuild.values import dataclass
 from lambdabuild.zipformat import COMPRESSOR, SMALL_COMPRESSOR
+
+if TYPE_CHECKING:
+    from lambdabuild.model.slimming import Kept
+    from lambdabuild.steps.install import Installed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +92,10 @@ def each_draft(prepared: Prepared, order: Order) -> Iterator[Draft]:
 def compressed(drafts: Sequence[Draft], machines: Machines) -> tuple[Draft, ...]:
     """The drafts, those that are to be small with smaller members."""
     small = {draft.file: draft.tree for draft in drafts if draft.compression == "small"}
+    if not small:
+        return tuple(drafts)
+    from lambdabuild.steps.compress import compress
+
     trees = compress(small, cache=machines.cache, listen=machines.listen)
     return tuple(
         replace(draft, tree=tree, saved=zipped_size(draft.tree) - zipped_size(tree))
@@ -101,12 +108,25 @@ def compressed(drafts: Sequence[Draft], machines: Machines) -> tuple[Draft, ...]
 def kept_in(draft: Draft, prepared: Prepared) -> tuple[Kept, ...]:
     """What is kept by evidence in this part of an artifact of the plan."""
     names = {owner.partition(" ")[0] for owner in draft.tree.shares()}
-    return tuple(one for one in prepared.kept.get(draft.source, ()) if one.distribution in names)
+    return tuple(one for one in prepared.made.kept.get(draft.source, ()) if one.distribution in names)
 
 
 def as_artifact(draft: Draft, written: Written, prepared: Prepared, order: Order, machines: Machines) -> Artifact:
     """A draft that has bytes, as reports and the manifest tell of it."""
-    installed, stripped = prepared.installed[draft.target], prepared.stripped.get(draft.target)
+    ignore_rule = prepared.collector.codes[draft.source].collected.ignore_rule
+    if draft.file in prepared.alike:
+        return replace(
+            prepared.alike[draft.file].artifact,
+            sha256=written.sha256,
+            content_digest=draft.tree.content_digest,
+            zipped_size=written.size,
+            unzipped_size=draft.tree.unzipped_size,
+            source_size=draft.tree.unzipped_size,
+            recompressed=draft.saved,
+            ignore_rule=ignore_rule,
+        )
+    made = prepared.made
+    installed, stripped = made.installed[draft.target], made.stripped.get(draft.target)
     return Artifact(
         name=draft.name,
         file=draft.file,
@@ -129,14 +149,14 @@ def as_artifact(draft: Draft, written: Written, prepared: Prepared, order: Order
             image_digest=installed.image.digest if installed.image and draft.source in prepared.needy else None,
             uv=machines.resolver.uv_version,
             compressor=draft.compressor,
-            bytecode=prepared.interpreters.get(draft.source),
+            bytecode=made.interpreters.get(draft.source),
             strip=stripped.version if stripped else None,
             networked=tuple(_networked(draft, installed, order)),
         ),
-        bytecode_size=bytecode_size(draft.tree) if draft.source in prepared.interpreters else 0,
+        bytecode_size=bytecode_size(draft.tree) if draft.source in made.interpreters else 0,
         symbols=stripped_symbols(draft.tree, stripped.saved, stripped.restored) if stripped else None,
         recompressed=draft.saved,
-        ignore_rule=prepared.ignore_rules.get(draft.source),
+        ignore_rule=ignore_rule,
         part_of=draft.source.removesuffix(".zip") if draft.file != draft.source else None,
     )
 

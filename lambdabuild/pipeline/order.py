@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +15,7 @@ from lambdabuild.model.events import Listener
 from lambdabuild.model.plan import Plan
 from lambdabuild.model.report import Artifact
 from lambdabuild.steps.resolve import Resolver
+from lambdabuild.values import dataclass
 
 if TYPE_CHECKING:
     from lambdabuild.builders.sandbox import Sandboxes

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from lambdabuild.cache import Cache
 from lambdabuild.ledger import note
@@ -18,7 +18,13 @@ from lambdabuild.model.config import ProjectConfig
 from lambdabuild.model.limits import Finding
 from lambdabuild.model.report import Artifact
 from lambdabuild.model.trials import parts_of, target_of
-from lambdabuild.model.verification import VERIFICATION_FORMAT, Row, parse_rows, rows_document
+from lambdabuild.values import dataclass
+
+if TYPE_CHECKING:
+    from lambdabuild.model.verification import Row
+
+VERIFICATION_FORMAT = 3
+"""Raised whenever the same archives would be tried in another way."""
 
 _REFUSALS = "refusals"
 _PROOFS = "proofs"
@@ -138,6 +144,8 @@ def note_refusals(every: Iterable[Stacking], cache: Cache) -> None:
 
 
 def _document(refused: Refused) -> dict[str, Any]:
+    from lambdabuild.model.verification import rows_document  # where something was refused
+
     return {
         "image": refused.image,
         "rows": rows_document(refused.rows),
@@ -148,6 +156,8 @@ def _document(refused: Refused) -> dict[str, Any]:
 
 
 def _parse(document: Mapping[str, Any]) -> Refused:
+    from lambdabuild.model.verification import parse_rows
+
     return Refused(
         image=document["image"],
         rows=parse_rows(document["rows"]),

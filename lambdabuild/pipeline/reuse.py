@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lambdabuild import __version__
 from lambdabuild.cache import Cache
@@ -16,11 +16,16 @@ from lambdabuild.model.documents import artifact_document
 from lambdabuild.model.manifestparse import parse_artifact
 from lambdabuild.model.report import Artifact
 from lambdabuild.model.said import Said, parse_said, said_document
-from lambdabuild.model.slimming import Kept
+from lambdabuild.values import dataclass
+
+if TYPE_CHECKING:
+    from lambdabuild.model.slimming import Kept
 
 _KIND = "artifacts"
-_FORMAT = 3
+_FORMAT = 4
 
+Outline = Mapping[str, list[str]]
+"""Of code, by path: what a file is, and what the checks read of it."""
 Taken = dict[str, list[Any]]
 """What was read, as a ledger tells it."""
 
@@ -44,6 +49,8 @@ class Earlier:
     left_out: tuple[str, ...]
     said: Said
     """What the checks had to say."""
+    outline: Outline
+    """What they read of its code; empty where they read more than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +153,7 @@ def _document(earlier: Earlier) -> dict[str, Any]:
         "kept": [asdict(one) for one in earlier.kept],
         "left_out": earlier.left_out,
         "said": said_document(earlier.said),
+        "outline": earlier.outline,
     }
 
 
@@ -157,9 +165,14 @@ def _parse(document: Mapping[str, Any]) -> Earlier:
         archive=document["archive"],
         artifact=parse_artifact(document["artifact"]),
         epoch=document["epoch"],
-        kept=tuple(
-            Kept(**{**one, "files": tuple(one["files"]), "reasons": tuple(one["reasons"])}) for one in document["kept"]
-        ),
+        kept=tuple(map(_parse_kept, document["kept"])),
         left_out=tuple(document["left_out"]),
         said=parse_said(document["said"]),
+        outline={path: [*map(str, of_file)] for path, of_file in document["outline"].items()},
     )
+
+
+def _parse_kept(document: Mapping[str, Any]) -> Kept:
+    from lambdabuild.model.slimming import Kept  # with all that looks for evidence
+
+    return Kept(**{**document, "files": tuple(document["files"]), "reasons": tuple(document["reasons"])})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 S = TypeVar("S")
@@ -17,8 +16,10 @@ def side_by_side(
 
     When it fails for one, or is interrupted, ``cancel`` makes the others end, they are waited for, and that is raised.
     """
-    if len(things) < 2:
+    if min(len(things), workers) < 2:
         return [work(thing) for thing in things]
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, thing) for thing in things]
         try:

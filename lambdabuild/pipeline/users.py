@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +21,8 @@ from lambdabuild.pipeline.fingerprints import Teller
 from lambdabuild.pipeline.order import Order
 from lambdabuild.steps.collect import read_modules
 
+facts_of = lru_cache(maxsize=10_000)(read_facts)
+"""Functions share modules."""
 _KIND = "evidence"
 _FORMAT = 2
 
@@ -59,7 +62,7 @@ def _facts(sources: Sources, asked: object, order: Order, known: dict[str, Any],
     facts = Facts()
     with suppress(LambdaBuildError, Changed), recording() as ledger:
         modules = read_modules(order.project, sources, output=order.output)
-        facts = of_distribution(merge(read_facts(path, content) for path, content in modules), ())
+        facts = of_distribution(merge(facts_of(path, content) for path, content in modules), ())
         known[sources.owner] = {"asked": asked, "read": ledger.take(), "facts": facts_document(facts)}
     return facts
 

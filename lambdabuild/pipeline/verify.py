@@ -22,7 +22,6 @@ from lambdabuild.model.report import Artifact
 from lambdabuild.model.target import Target, find_runtime
 from lambdabuild.model.trials import Stacked, Trial, arrange
 from lambdabuild.model.verification import (
-    VERIFICATION_FORMAT,
     Row,
     Untried,
     Verification,
@@ -31,6 +30,7 @@ from lambdabuild.model.verification import (
     rows_document,
 )
 from lambdabuild.pipeline.refusals import (
+    VERIFICATION_FORMAT,
     Environs,
     Refusal,
     Refused,

@@ -14,7 +14,6 @@ from lambdabuild.model.plan import ExternalPlan, FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.segment import Member, Segment
 from lambdabuild.model.shares import Given, leave_sdk, subtract, wanted_beside, warn_of_shared
 from lambdabuild.model.slimming import Kept, Part, Spared, left_out_note, spare
-from lambdabuild.model.sources import IgnoreRule
 from lambdabuild.model.tree import SOURCES, Tree, overlaid, prefixed, segment_tree, source_tree
 from lambdabuild.zipformat import each_with_content
 
@@ -28,9 +27,6 @@ class Content:
     direct: tuple[str, ...]
     """What those are there for, as requirements."""
     code: tuple[Member, ...]
-    left_out: tuple[str, ...] = ()
-    """Modules of the sources that nothing of this artifact imports."""
-    ignore_rule: IgnoreRule | None = None
     findings: tuple[Finding, ...] = ()
     """What was found when the code was collected."""
     users: Facts = Facts()

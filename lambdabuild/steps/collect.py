@@ -7,7 +7,6 @@ import glob
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.errors import UsageError
@@ -23,6 +22,7 @@ from lambdabuild.model.segment import Member
 from lambdabuild.model.sources import Collected, IgnoreRule, Sources
 from lambdabuild.model.target import Target
 from lambdabuild.sourcefiles import Ground, Ignored, SourceFile, check_link, each_file, judge_file, survey
+from lambdabuild.values import dataclass
 from lambdabuild.zipformat import pack
 
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

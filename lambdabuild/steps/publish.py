@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from lambdabuild import __version__
@@ -20,6 +20,7 @@ from lambdabuild.model.documents import manifest_document
 from lambdabuild.model.report import MANIFEST, Artifact
 from lambdabuild.model.segment import Member
 from lambdabuild.placing import finish, place
+from lambdabuild.values import dataclass
 from lambdabuild.zipformat import write_zip
 
 _STAGE = ".lambdabuild-"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lambdabuild import configfile, uv
@@ -24,6 +24,7 @@ from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Runtime, Target
 from lambdabuild.requirementlock import Question, lock_requirements
 from lambdabuild.selections import select
+from lambdabuild.values import dataclass
 
 _FORMAT = 2
 """Of kept resolutions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lambdabuild.builders.base import Builder
 from lambdabuild.cache import Cache
@@ -14,6 +14,7 @@ from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Member, Segment, parse_record
 from lambdabuild.model.target import Target
 from lambdabuild.patches import Piece, ensure_patches
+from lambdabuild.values import dataclass
 from lambdabuild.zipformat import each_with_content, pack
 
 _SHARED_OBJECT = re.compile(r"\.so(\.[0-9]+)*$")

@@ -36,7 +36,7 @@ LEVELS = (
     ("functionfolders", "segmentfile", "claims", "repository", "scratch"),
     ("slices", "budget", "locks", "ledger", "environment", "placing"),
     ("model",),
-    ("errors",),
+    ("errors", "values"),
     ("",),
 )
 """Parts of the package, the highest first; "" is the package's own version and resources."""
@@ -170,6 +170,6 @@ def test_an_unchanged_build_is_light() -> None:
         *("lambdabuild.buildstate", "lambdabuild.cache", "lambdabuild.cli", "lambdabuild.cli.layer"),
         *("lambdabuild.cli.options", "lambdabuild.cli.package", "lambdabuild.cli.streams", "lambdabuild.cli.unchanged"),
         *("lambdabuild.environment", "lambdabuild.errors", "lambdabuild.ledger", "lambdabuild.leftovers"),
-        *("lambdabuild.locks", "lambdabuild.model", "lambdabuild.model.choices"),
+        *("lambdabuild.locks", "lambdabuild.model", "lambdabuild.model.choices", "lambdabuild.values"),
         "False",
     ]
