@@ -248,7 +248,7 @@ def _both(place: Workplace, name: str, make: Callable[[Own], Contender]) -> Make
     """lambdabuild without proof, as the others are, and with it, as it comes: where there is a container to try in."""
     makes = [("lambdabuild", lambda: make(_own(place, f"{name}/plain")))]
     if place.docker:
-        makes.append(("lambdabuild, with proof", lambda: make(_own(place, f"{name}/proof", proof=True))))
+        makes.append(("lambdabuild, as it comes", lambda: make(_own(place, f"{name}/proof", proof=True))))
     return makes
 
 
