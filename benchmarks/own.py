@@ -35,7 +35,7 @@ class Own:
         return Contender(
             name="proof" if self.proof else "lambdabuild",
             label=" && ".join(f"lambdabuild {shlex.join(line)}" for line in lines),
-            short="lambdabuild, with proof" if self.proof else "lambdabuild",
+            short="lambdabuild, as it comes" if self.proof else "lambdabuild",
             argv=runs[0] if len(runs) == 1 else ["sh", "-c", " && ".join(map(shlex.join, runs))],
             cwd=self.project.folder,
             environ=self._environ,

@@ -30,8 +30,9 @@ _METHOD = """## What is measured
   warm: the classic recipes have the cache of pip or uv in a volume, uv's guide has that of uv, and lambdabuild has its
   store of wheels, while everything else of its cache is empty where nothing was built before. `sam build
   --use-container` keeps no downloads, so that it downloads in each run, as it does for its users.
-* The others do not try what they build. lambdabuild is measured without its proof (`--no-verify`), as they are, and
-  with it, as it comes; the unchanged layer is one with proof.
+* The others do not try what they build. lambdabuild is measured as they are (`--no-verify`), and as it comes: then it
+  imports everything in the image before it publishes. After an edit of code alone it asks no Engine, so nothing is
+  tried in that case either.
 * `sam build --cached` runs on the host and has no layer in its template, which is the quickest that it can be.
 * The fat zips of the classic recipe hold the AWS SDK as well, which lambdabuild leaves to the runtime.
 * `zip -9` packs the tree of lambdabuild's own layer.

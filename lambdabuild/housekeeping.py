@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from lambdabuild.cache import DAMAGED, LAYOUT, PARTIAL, WHEELS, Cache
@@ -17,6 +16,7 @@ from lambdabuild.errors import MachineError
 from lambdabuild.locks import held, held_if_free
 from lambdabuild.manifest import file_sha256
 from lambdabuild.scratch import PREFIX
+from lambdabuild.values import dataclass
 
 DEFAULT_BOUND = 10_000_000_000
 """Bytes that the cache may take when a build ends, unless LAMBDABUILD_CACHE_MAX_SIZE says otherwise."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lambdabuild.model.segment import Member, Slice
 from lambdabuild.slices import each_with_data
+from lambdabuild.values import dataclass
 
 _LENGTH = struct.Struct("<Q")
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
+from lambdabuild.values import dataclass
 from lambdabuild.wheels.store import WheelStore
 from lambdabuild.wheels.wheelfile import WheelFile
 from lambdabuild.zipformat import COMPRESSOR

@@ -21,8 +21,6 @@ from lambdabuild.builders.base import (
     room_folder,
 )
 from lambdabuild.builders.failures import KeepLog, no_log
-from lambdabuild.builders.interpreter import find_interpreter, run_python
-from lambdabuild.builders.transforms import DOING, RESULTS, Workplace, program_digest
 from lambdabuild.errors import BuildError
 from lambdabuild.model.events import Listener
 from lambdabuild.model.target import Runtime, Target
@@ -89,11 +87,15 @@ class HostBuilder:
                 f"symbols for {target} are stripped by its own binutils, and the host builder has none",
                 hint="build in the Lambda image (--builder docker), or leave out strip-symbols",
             )
+        from lambdabuild.builders.transforms import program_digest
+
         return f"{program_digest(kind)} by {self._interpreter(target)[1]}"
 
     @contextmanager
     def transform(self, order: Transformation, *, listen: Listener) -> Iterator[Outcome]:
         from lambdabuild.builders.hostbuild import write_files
+        from lambdabuild.builders.interpreter import run_python
+        from lambdabuild.builders.transforms import DOING, RESULTS, Workplace
 
         self.transformer(order.kind, order.target, listen=listen)
         python, workplace = self._interpreter(order.target)[0], Workplace(order)
@@ -107,6 +109,8 @@ class HostBuilder:
     def _interpreter(self, target: Target) -> tuple[Path, str]:
         """An interpreter of this machine whose bytecode the runtime takes, and its version; found once."""
         if target.runtime not in self._interpreters:
+            from lambdabuild.builders.interpreter import find_interpreter
+
             self._interpreters[target.runtime] = find_interpreter(target.runtime, self._uv, environ=self._environ)
         return self._interpreters[target.runtime]
 

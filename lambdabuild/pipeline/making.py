@@ -11,9 +11,10 @@ from lambdabuild.model.plan import FunctionPlan, LayerPlan, Plan
 from lambdabuild.model.said import Said
 from lambdabuild.model.target import Target
 from lambdabuild.model.tree import Tree
-from lambdabuild.pipeline.acquire import Resolutions, install_needs
+from lambdabuild.pipeline.acquire import Resolutions
 from lambdabuild.pipeline.advice import advice_for
 from lambdabuild.pipeline.collecting import Collector
+from lambdabuild.pipeline.installing import install_needs
 from lambdabuild.pipeline.order import Machines, Order
 from lambdabuild.pipeline.prepare import Made
 from lambdabuild.steps.assemble import Assembled, Content, assemble

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 from lambdabuild.builders.base import Image, Laid
 from lambdabuild.cache import KEPT_AT, Cache
@@ -16,6 +15,7 @@ from lambdabuild.model.requirements import Pin
 from lambdabuild.model.segment import Segment
 from lambdabuild.model.target import Target
 from lambdabuild.provision import Provided, Provision, recall_image, remember_image
+from lambdabuild.values import dataclass
 from lambdabuild.wheels.index import WheelIndex, installed
 from lambdabuild.wheels.indexfile import INDEX_FORMAT, format_index, index_key, parse_index
 from lambdabuild.wheels.wheelfile import WheelFile

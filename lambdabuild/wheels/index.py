@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 
 from lambdabuild.budget import Budget
 from lambdabuild.model.evidence import of_distribution
 from lambdabuild.model.facts import Facts, merge
 from lambdabuild.model.segment import Member, RecordRow, Segment, format_record
+from lambdabuild.values import dataclass
 from lambdabuild.wheels.launchers import Launcher, launcher_member
 from lambdabuild.wheels.reading import Inspect, InstalledMember, Opened, open_wheel
 from lambdabuild.wheels.wheelfile import WheelFile

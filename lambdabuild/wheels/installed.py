@@ -6,9 +6,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lambdabuild.model.segment import Segment
+from lambdabuild.values import dataclass
 
 INSTALLERS_OWN = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 """Files of a ``.dist-info`` folder that an installer writes of itself.

@@ -8,9 +8,10 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lambdabuild.model.segment import Member, launcher_body, runtime_shebang
+from lambdabuild.values import dataclass
 from lambdabuild.wheels.names import refusal
 from lambdabuild.wheels.schemes import SCRIPTS, check_script_name
 from lambdabuild.zipformat import pack

@@ -10,13 +10,14 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 
 from lambdabuild.cache import LAYOUT, PARTIAL, WHEELS, Cache
 from lambdabuild.errors import MachineError
 from lambdabuild.manifest import file_sha256
+from lambdabuild.values import dataclass
 
 _CHUNK = 1 << 20
 
