@@ -73,17 +73,12 @@ class Container:
         """Run a command as the build user."""
         log.debug("run %s in container %s", list(argv), self._container.short_id)
         with engine_errors(doing):
-            return self._execute(argv, environ, doing=doing)
+            return execute(self._container, argv, environ=environ, user=str(USER), workdir=WORK, doing=doing)
 
     def check_memory(self, *, doing: str) -> None:
         """Raise BuildError when something that was run here was killed for want of memory."""
         with engine_errors(doing):
             check_memory(self._container, doing)
-
-    def _execute(
-        self, argv: Sequence[str], environ: Mapping[str, str], *, doing: str, stdin: bytes | None = None
-    ) -> Ran:
-        return execute(self._container, argv, environ=environ, user=str(USER), workdir=WORK, doing=doing, stdin=stdin)
 
 
 def sleeper(python: str) -> list[str]:

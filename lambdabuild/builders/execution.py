@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def execute(
     user: str,
     workdir: str,
     doing: str,
-    stdin: bytes | None = None,
+    stdin: Iterable[bytes] | None = None,
 ) -> Ran:
     """Run a command in a running container to its end, with this on its standard input.
 
@@ -75,7 +75,7 @@ def _execute(
     environ: Mapping[str, str],
     user: str,
     workdir: str,
-    stdin: bytes | None,
+    stdin: Iterable[bytes] | None,
 ) -> tuple[int | None, bytes, bytes]:
     api = container.client.api  # type: ignore[union-attr]
     started = api.exec_create(
@@ -85,7 +85,8 @@ def _execute(
     stream: Any = api.exec_start(started, socket=True)
     try:
         if stdin is not None:
-            getattr(stream, "_sock", stream).sendall(stdin)
+            for piece in stdin:
+                getattr(stream, "_sock", stream).sendall(piece)
         for kind, frame in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
             outputs[kind] += frame
             if len(outputs[kind]) > 2 * _MOST:

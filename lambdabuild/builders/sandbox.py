@@ -10,12 +10,14 @@ than the writer proves what is in them.
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker.errors
@@ -45,8 +47,9 @@ TEMPORARY = 512
 ENTRYPOINT = ("/lambda-entrypoint.sh",)
 _ROOT = 0
 
-Archive = Callable[[], bytes]
-"""The bytes of a zip, read when they are needed."""
+_PIECE = 1 << 20
+Archive = Path | bytes
+"""A zip: its file, or its bytes."""
 
 
 class Layers:
@@ -251,7 +254,7 @@ class Running:
         """
         with engine_errors(doing):
             return execute(
-                self._container, argv, stdin=stdin, environ=environ or {}, user=USER, workdir=TASK_ROOT, doing=doing
+                self._container, argv, stdin=[stdin], environ=environ or {}, user=USER, workdir=TASK_ROOT, doing=doing
             )
 
     def check_memory(self, *, doing: str) -> None:
@@ -280,12 +283,10 @@ def _with_user(container: DockerContainer) -> bytes:
 
 
 def _unpack(container: DockerContainer, root: str, archive: Archive, *, python: str) -> None:
-    data = archive()
     argv = [python, "-I", "-c", read_program("unpack.py"), root]
     with engine_errors("unpacking an archive in the sandbox"):
-        stdin = b"%d\n" % len(data) + data
         doing = f"unpacking an archive at {root}"
-        ran = execute(container, argv, environ={}, user=str(_ROOT), workdir="/", stdin=stdin, doing=doing)
+        ran = execute(container, argv, environ={}, user=str(_ROOT), workdir="/", stdin=_pieces(archive), doing=doing)
     if "No space left" in ran.stderr:
         raise MachineError(f"the engine's memory has no room for what goes to {root}", hint="give it more memory")
     if ran.returncode != 0:
@@ -293,6 +294,17 @@ def _unpack(container: DockerContainer, root: str, archive: Archive, *, python: 
             f"an archive cannot be unpacked at {root}: {ran.stderr.strip().rpartition(chr(10))[2]}",
             hint="build it again",
         )
+
+
+def _pieces(archive: Archive) -> Iterator[bytes]:
+    """The size of an archive, and its bytes as a program of ours reads them, few of them in memory at once."""
+    if isinstance(archive, bytes):
+        yield b"%d\n" % len(archive) + archive
+        return
+    with archive.open("rb") as file:
+        yield b"%d\n" % os.fstat(file.fileno()).st_size
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def read_program(name: str) -> str:

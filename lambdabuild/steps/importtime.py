@@ -44,9 +44,9 @@ def time_imports(
     }
     stdin = json.dumps(order).encode()
     with ExitStack() as stack:
-        unpacked = stack.enter_context(sandbox.layered([path.read_bytes for path in layers]))
-        running = stack.enter_context(sandbox.running(function.read_bytes, unpacked))
-        running.add(_probe)
+        unpacked = stack.enter_context(sandbox.layered(layers))
+        running = stack.enter_context(sandbox.running(function, unpacked))
+        running.add(_probe())
         argv = [running.python, "-I", "-c", read_program("runtime_api.py")]
         ran = running.run(argv, stdin=b"%d\n" % len(stdin) + stdin, doing="importing in the sandbox")
     if ran.returncode != 0:

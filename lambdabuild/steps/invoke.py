@@ -45,9 +45,9 @@ def invoke(
     stdin = json.dumps(order).encode()
     limit = None if call.memory is None else call.memory + OWN_MEMORY + -(-unzipped // _MEGABYTE)
     with ExitStack() as stack:
-        unpacked = stack.enter_context(sandbox.layered([path.read_bytes for path in layers]))
+        unpacked = stack.enter_context(sandbox.layered(layers))
         running = stack.enter_context(
-            sandbox.running(function.read_bytes, unpacked, memory=limit, temporary=call.temporary, network=True)
+            sandbox.running(function, unpacked, memory=limit, temporary=call.temporary, network=True)
         )
         argv = [running.python, "-I", "-c", read_program("invoke.py")]
         ran = running.run(argv, stdin=b"%d\n" % len(stdin) + stdin, doing="invoking the function")

@@ -98,7 +98,7 @@ def try_stack(
 
     Raises MachineError when the engine fails, PolicyError for an archive that cannot be unpacked.
     """
-    archives = [path.read_bytes for path in stack.layers]
+    archives = stack.layers
     handlers: dict[str | None, str] = {function.file: function.handler for function in stack.functions}
     with sandbox.layered(archives) as layers, _threads(sandbox) as pool:
         trial = _Trial(sandbox, layers, timeout)
@@ -155,18 +155,18 @@ class _Trial:
         """Import modules of layers."""
         if not names:
             return ()
-        with self._sandbox.running(_probe, self._layers) as running:
+        with self._sandbox.running(_probe(), self._layers) as running:
             return self._import(running, None, names)
 
     def function(self, function: Function) -> tuple[Tried, ...]:
         """Let the runtime import the handler, and then import modules of the function's distributions."""
-        with self._sandbox.running(function.archive.read_bytes, self._layers) as running:
+        with self._sandbox.running(function.archive, self._layers) as running:
             init = self._run(running, function, function.handler)["init"]
             raised = "failure" in init and (
                 init["failure"]["kind"] == "raised" or init["failure"].get("status", -1) >= 0
             )
             if raised or function.modules or function.compiled:
-                running.add(_probe)
+                running.add(_probe())
             probed = self._import(running, function, [_module_of(function.handler)])[0] if raised else None
             tried = parse_handler(function.handler, init, probed)
             if function.compiled and not tried.failure:
@@ -182,17 +182,17 @@ class _Trial:
 
     def add_to_layers(self, removed: Sequence[Removed]) -> None:
         if removed:
-            self._layers.add(lambda: _zipped(one.member for one in removed))
+            self._layers.add(_zipped(one.member for one in removed))
 
     def whole(self, function: Function | None, removed: Sequence[Removed], names: Sequence[str]) -> tuple[Tried, ...]:
         """Import with nothing left out, and watch what is opened; each in a process of its own."""
-        archive = function.archive.read_bytes if function else _probe
+        archive = function.archive if function else _probe()
         modules = [_module_of(name) if function and name == function.handler else name for name in names]
         with self._sandbox.running(archive, self._layers) as running:
             if removed:
-                running.add(lambda: _zipped(one.member for one in removed))
+                running.add(_zipped(one.member for one in removed))
             if function:
-                running.add(_probe)
+                running.add(_probe())
             tried = self._import(running, function, modules, watch=True)
         return tuple(replace(one, name=name) for name, one in zip(names, tried, strict=True))
 

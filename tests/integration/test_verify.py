@@ -489,7 +489,7 @@ def test_a_sandbox_that_runs_out_of_memory(
     engine = Engine(image=image_template, environ=os.environ)
     sandboxes = Sandboxes(engine, listen=lambda event: None)
     sandbox = sandboxes.make(Target(runtime=runtime, architecture=engine.architecture))
-    with sandbox.layered([]) as layers, sandbox.running(archive.read_bytes, layers, memory=100) as running:
+    with sandbox.layered([]) as layers, sandbox.running(archive, layers, memory=100) as running:
         order = {"entrypoint": sandbox.entrypoint, "handler": "app.handler", "timeout": 60, "environ": {}}
         stdin = json.dumps({**order, "events": [], "fresh": False}).encode()
         program = [running.python, "-I", "-c", read_program("runtime_api.py")]
