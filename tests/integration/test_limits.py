@@ -98,6 +98,7 @@ def build(
             if line.startswith(until):
                 limiting = pool.submit(limit_memory, client, process)
         code = process.wait()
+        assert until in said, said
         assert limiting.result() > 0
     return code, said
 

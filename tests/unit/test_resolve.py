@@ -240,7 +240,7 @@ def test_what_a_resolution_depends_on(
     shop = resolver(project, environ)
     resolve(shop, Required(lines=("one>=1",)), target())
     needs, goal, other = changed(project, environ)
-    kept = project.parent / "cache" / "v2" / "resolutions"
+    kept = project.parent / "cache" / "v3" / "resolutions"
     assert len(list(kept.iterdir())) == 1
     resolve(resolver(project, other), needs, goal)
     assert len(list(kept.iterdir())) == 2
