@@ -74,7 +74,7 @@ class Cache:
 
     def ensure(self) -> None:
         """Make the folder, and see that it can be written; raises MachineError when no other one can."""
-        self._write(_make_ready)
+        self.write(_make_ready)
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -84,7 +84,7 @@ class Cache:
         """
         from lambdabuild.scratch import make_scratch, with_room  # not for a build that is unchanged
 
-        folder, remove = self._write(lambda root: make_scratch(with_room(root / LAYOUT)))
+        folder, remove = self.write(lambda root: make_scratch(with_room(root / LAYOUT)))
         try:
             yield folder
         finally:
@@ -106,7 +106,7 @@ class Cache:
         from lambdabuild.claims import claimed  # not for a build that is unchanged
 
         with ExitStack() as stack:
-            self._write(lambda root: stack.enter_context(claimed(root / _LOCKS, keys, waiting=waiting)))
+            self.write(lambda root: stack.enter_context(claimed(root / _LOCKS, keys, waiting=waiting)))
             yield
 
     def find_text(self, kind: str, key: str, *, used: bool = True) -> str | None:
@@ -194,8 +194,9 @@ class Cache:
         """Where entries are looked for; what is new goes below the first."""
         return (self.root,) if self._instead is None else (self._instead, self.root)
 
-    def _write(self, write: Callable[[Path], T]) -> T:
-        """Write below the root or, where that cannot be, below a temporary one from now on."""
+    def write(self, write: Callable[[Path], T]) -> T:
+        """Write below the root or, where that cannot be, below a temporary one from now on; raises MachineError where
+        that cannot be either."""
         root = self.roots[0]
         try:
             return write(root)

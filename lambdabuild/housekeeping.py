@@ -131,9 +131,10 @@ def _is_whole(cache: Cache, path: Path) -> bool:
         return True  # it is checked when it has come in whole
     if not _is_wheel(path):
         return cache.find_bytes(path.parent.name, path.name, used=False) is not None
-    if file_sha256(path) == path.name:
-        return True
-    cache.set_aside(path)
+    with path.open("rb") as file:  # what is set aside is what was read, and not what came in its place
+        if file_sha256(path) == path.name:
+            return True
+        cache.set_aside(path, file.fileno())
     return False
 
 

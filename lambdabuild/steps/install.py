@@ -21,6 +21,8 @@ from lambdabuild.wheels.indexfile import INDEX_FORMAT, format_index, index_key, 
 from lambdabuild.wheels.wheelfile import WheelFile
 
 _INDEXES, _COMPARED = "indexes", "compared"
+_MUCH = 1 << 20
+"""Bytes that members which were packed anew may take in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,8 @@ class _Work:
             if index is None:
                 index = next(reading)
                 self.cache.store_bytes(_INDEXES, index_key(wheel.sha256), format_index(index, wheel.file.path))
+                if index.packed > _MUCH:
+                    index = self._read_index(wheel) or index  # which points into the cache
                 done += sizes.pop(0)
                 self.listen(Event(phase="index", text="reading wheels", done=done))
             if index.name != pin.name:

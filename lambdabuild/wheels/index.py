@@ -49,6 +49,11 @@ class WheelIndex:
     launchers: tuple[Launcher, ...] = ()
     facts: Facts = Facts()
 
+    @property
+    def packed(self) -> int:
+        """Bytes of those that are in memory."""
+        return sum(len(member.data) for member in self.members if isinstance(member.data, bytes))
+
 
 def installed(index: WheelIndex, python: str) -> Segment:
     """The files of a wheel for the runtime of this Python version, ``3.13``."""

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from lambdabuild.model.segment import Member
+from lambdabuild.model.segment import Member, RecordRow, format_record
 from lambdabuild.wheels.content import read_content
+from lambdabuild.wheels.metadata import find_dist_info, identify
 from lambdabuild.wheels.wheelzip import read_members
 from lambdabuild.zipformat import pack, write_zip
 
 
 def repack(wheel: Path, filename: str, out: BinaryIO) -> str:
-    """Write the files of a wheel, RECORD among them as it is, by their paths, and give the sha256 of what was written;
-    one file at a time is in memory.
+    """Write the files of a wheel by their paths, then a RECORD that lists them all, and give the sha256 of what was
+    written; one file at a time is in memory. What the backend wrote into RECORD does not count: not every backend
+    writes hashes, and installers do not mind.
 
     Raises PolicyError for a wheel that two readers could read differently.
     """
@@ -28,6 +30,13 @@ def repack(wheel: Path, filename: str, out: BinaryIO) -> str:
 
 
 def _packed(descriptor: int, filename: str) -> Iterator[Member]:
-    for member in sorted(read_members(descriptor, filename), key=lambda member: member.name.encode()):
-        content = bytes(read_content(descriptor, member, filename))
-        yield pack(member.name, 0o755 if member.executable else 0o644, content)
+    members = {member.name: member for member in read_members(descriptor, filename)}
+    record = f"{find_dist_info(members, filename, identify(filename))}/RECORD"
+    rows, sizes = [RecordRow(path=record, sha256=None)], {}
+    for name in sorted(members.keys() - {record}, key=str.encode):
+        content = bytes(read_content(descriptor, members[name], filename))
+        packed = pack(name, 0o755 if members[name].executable else 0o644, content)
+        rows.append(RecordRow(path=name, sha256=packed.sha256))
+        sizes[name] = packed.size
+        yield packed
+    yield pack(record, 0o644, format_record(rows, sizes).encode())

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,7 +76,7 @@ class WheelStore:
 
     @property
     def _folders(self) -> list[Path]:
-        return [root / LAYOUT / WHEELS for root in self.cache.roots]
+        return [_folder(root) for root in self.cache.roots]
 
     @contextmanager
     def receive(self, sha256: str, *, waiting: Callable[[], None] = lambda: None) -> Iterator[Incoming | None]:
@@ -89,10 +90,8 @@ class WheelStore:
             if self.find(sha256) is not None:
                 yield None
                 return
-            path, partial = self.path(sha256), self._partial(sha256)
-            with _disk_errors(path.parent):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                file = partial.open("a+b")
+            file = self.cache.write(partial(_open_partial, sha256))
+            path, unfinished = self.path(sha256), self._partial(sha256)
             try:
                 incoming = Incoming(file)
                 with _disk_errors(path.parent):
@@ -104,10 +103,10 @@ class WheelStore:
                 with _disk_errors(path.parent):
                     file.flush()
                     if (computed := incoming.digest.hexdigest()) != sha256:
-                        partial.unlink(missing_ok=True)
+                        unfinished.unlink(missing_ok=True)
                         raise WrongDigestError(computed)
-                    partial.chmod(0o444)
-                    partial.replace(path)
+                    unfinished.chmod(0o444)
+                    unfinished.replace(path)
             finally:
                 with suppress(OSError):  # what could not be written is told already
                     file.close()
@@ -141,6 +140,17 @@ class WheelStore:
                         return path
                     self.cache.set_aside(path, file.fileno())
         return None
+
+
+def _folder(root: Path) -> Path:
+    return root / LAYOUT / WHEELS
+
+
+def _open_partial(sha256: str, root: Path) -> BinaryIO:
+    """The file into which bytes come, below a root of the cache."""
+    folder = _folder(root) / sha256[:2]
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / (sha256 + PARTIAL)).open("a+b")
 
 
 @contextmanager

@@ -183,7 +183,7 @@ import atexit, hashlib, tempfile
 from pathlib import Path
 from lambdabuild.cache import Cache
 from lambdabuild.errors import MachineError
-from lambdabuild.wheels.store import WheelStore
+from lambdabuild.wheels.store import WheelStore, WrongDigestError
 """
 READ_ONLY = """
 tempfile.tempdir = sys.argv[2]
@@ -228,8 +228,8 @@ with cache.in_use():
     print(WheelStore(cache).find_whole(sys.argv[2]) is not None)
     try:
         WheelStore(cache).add(sys.argv[2][:2] + "0" * 62, [b"new"])
-    except MachineError as error:
-        print(error)
+    except WrongDigestError:
+        print("the file is not the one of its name")
 """
 
 
@@ -242,8 +242,9 @@ def test_a_folder_of_the_cache_that_is_somebody_elses() -> None:
             one.chmod(0o777 if one.is_dir() else 0o666)
         path.parent.chmod(0o755)
         assert run_unprivileged(IMPORTS, SUDO, cache.root, SHA256) == (
-            f"True\nthe wheel store {path.parent} cannot be written: Permission denied\n"
-            "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk\n"
+            f"True\nthe cache folder {cache.root} cannot be written (Permission denied): this build goes on without "
+            "it, and keeps nothing for the next (LAMBDABUILD_CACHE_DIR sets another folder)\n"
+            "the file is not the one of its name\n"
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import subprocess
 import sys
@@ -23,6 +25,18 @@ ONE = wheel(
     launchers={"one": "one.b:main"},
     executables=["one/run.sh"],
 )
+
+
+RECORD = f"{ONE.dist_info}/RECORD"
+
+
+def whole(one: Wheel) -> dict[str, bytes]:
+    """Its files but RECORD."""
+    return {name: content for name, content in one.files.items() if name != RECORD}
+
+
+def digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 def repacked(path: Path, data: bytes, filename: str = ONE.filename) -> bytes:
@@ -57,12 +71,22 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     (data,) = made
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
-        assert names == sorted(ONE.files)
-        assert {name: archive.read(name) for name in names} == ONE.files
+        assert names == [*sorted(ONE.files.keys() - {RECORD}), RECORD]
+        assert {name: archive.read(name) for name in names if name != RECORD} == whole(ONE)
+        rows = (f"{name},sha256={digest(content)},{len(content)}" for name, content in sorted(whole(ONE).items()))
+        assert sorted(archive.read(RECORD).decode().splitlines()) == sorted([*rows, f"{RECORD},,"])
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
     assert modes == {name: 0o100755 if name in ONE.executables else 0o100644 for name in ONE.files}
     assert repacked(tmp_path / "wheel", data) == data
+
+
+def test_a_record_without_hashes_becomes_one_with_them(tmp_path: Path) -> None:
+    bare = "".join(f"{name},,\n" for name in ONE.files)
+    made = wheel("one", files={name: data for name, data in ONE.files.items() if "dist-info" not in name}, record=bare)
+    (tmp_path / ONE.filename).write_bytes(repacked(tmp_path / "wheel", made.data))
+    index = index_wheel(WheelFile(path=tmp_path / ONE.filename, filename=ONE.filename), inspect=inspect)
+    assert {one.path for one in index.members} >= {"one/a.py", "one/b.py", "one/run.sh"}
 
 
 def test_it_lays_down_what_it_did(tmp_path: Path) -> None:
