@@ -27,7 +27,6 @@ from lambdabuild.builders.handover import Handover
 from lambdabuild.builders.images import ensure_builder_image
 from lambdabuild.builders.recipe import read_recipe
 from lambdabuild.errors import BuildError, LambdaBuildError, PolicyError
-from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event, ignore
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target, find_runtime
@@ -117,7 +116,7 @@ class Site:
             order,
             engine=self.engine,
             image=self.image,
-            handover=Handover(engine=self.engine, uv=uv.find_binary(), environ=self.environ, credentials=Credentials),
+            handover=Handover(engine=self.engine, uv=uv.find_binary(), environ=self.environ),
             environ=self.environ,
             output=None,
             keep_log=self._keep_log,

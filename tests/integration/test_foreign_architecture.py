@@ -83,7 +83,7 @@ def test_a_source_distribution_needs_an_engine_that_runs_it(
         "error: docopt 0.6.2 must be built from source for python3.13 arm64, and this engine (x86_64) runs no arm64 "
         "programs\n"
         "  hint: build on an engine of that architecture (DOCKER_HOST), set up emulation "
-        "(https://docs.docker.com/build/building/multi-platform/#qemu), or choose versions that have wheels\n"
+        "(https://docs.docker.com/build/building/multi-platform/#qemu), or choose a version that has a wheel\n"
     )
 
 
