@@ -45,12 +45,12 @@ class Fetcher:
     sleep: Callable[[float], object] = time.sleep
 
     def fetch(self, pins: Iterable[Pin]) -> dict[Pin, Path]:
-        """The files of these pins, from the store where it has them, else from their places.
+        """The files of these pins, every byte checked, from the store where it has them, else from their places.
 
         Raises MachineError where a file cannot be had, PolicyError where it is not the one that was locked.
         """
         pins = tuple(dict.fromkeys(pins))
-        self._bring(list({pin.sha256: pin for pin in pins if self.store.find(pin.sha256) is None}.values()))
+        self._bring(list({pin.sha256: pin for pin in pins if self.store.find_whole(pin.sha256) is None}.values()))
         return {pin: self.store.find(pin.sha256) or self.store.path(pin.sha256) for pin in pins}
 
     def _waiting(self) -> None:

@@ -11,7 +11,7 @@ from lambdabuild.wheels.index import WheelIndex
 from lambdabuild.wheels.launchers import Launcher
 from lambdabuild.zipformat import COMPRESSOR
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """Raised whenever the same wheel would give another index: other rules, facts or fields."""
 
 

@@ -19,7 +19,8 @@ from lambdabuild.zipformat import pack
 _PIP = "pip3"
 _VERSIONED_PIP = re.compile(r"pip3\.\d+")
 """pip names the Python that built its wheel; installers put their target's in its place."""
-_REFERENCE = re.compile(r"([\w.-]+)\s*:\s*([\w.-]+)(?:\s*\[[^\]]*\])?")
+_REFERENCE = re.compile(r"([\w.-]+)\s*:\s*([\w.-]+)(?:\s*\[[^\],]+(?:,[^\],]+)*,?\])?")
+_FIRST_LINE = re.compile(rb"[^\r\n]*(?:\r?\n|\r)?")
 _PLACEHOLDER = b"#!python"
 """Begins the first line of scripts that the installer is to point to its interpreter; ``#!pythonw`` does too."""
 _LAUNCHER = """\
@@ -58,10 +59,10 @@ def read_entry_points(content: bytes | bytearray, path: str, wheel: str) -> Mapp
 
     Raises PolicyError for a file or an entry that cannot be read, and for a name that leaves the scripts' folder.
     """
-    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, default_section="")
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[method-assign,assignment]
     try:
-        parser.read_string(content.decode())
+        parser.read_string(content.decode().replace("\r\n", "\n").replace("\r", "\n"))
     except (configparser.Error, UnicodeDecodeError) as error:
         raise refusal(wheel, f"cannot be read: {' '.join(str(error).split())}", path) from None
     launchers = {
@@ -90,7 +91,7 @@ def script_body(content: bytes | bytearray, *, placeholder: bool) -> bytes | Non
     if not content.startswith(b"#!"):
         return None
     if placeholder and content.startswith(_PLACEHOLDER):
-        return bytes(content.partition(b"\n")[2])
+        return bytes(content[len(_FIRST_LINE.match(content)[0]) :])  # type: ignore[index]
     return launcher_body(bytes(content))
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from lambdabuild.wheels.names import refusal
+from lambdabuild.wheels.names import LONGEST_COMPONENT, refusal
 
 SCRIPTS = "bin/"
 _RESERVED = re.compile(r"(?:python|pypy)w?(?:\d+(?:\.\d+)?t?)?(?:\.\w+)?", re.IGNORECASE)
@@ -57,7 +57,8 @@ def place(
 
 def check_script_name(name: str, wheel: str) -> None:
     """Refuse names that are no file of the scripts' folder, or the interpreter's."""
-    if not name or name in (".", "..") or "/" in name or "\\" in name or not name.isprintable():
+    odd = "/" in name or "\\" in name or not name.isprintable() or len(name.encode()) > LONGEST_COMPONENT
+    if odd or name in ("", ".", ".."):
         raise refusal(wheel, "is the name of a script and no name of a file", name)
     if _RESERVED.fullmatch(name):
         raise refusal(wheel, "is the name of a script that would stand in for the interpreter", name)

@@ -87,7 +87,7 @@ class WheelStore:
         disk does not take it.
         """
         with self.cache.building([sha256], waiting=waiting):
-            if self.find(sha256) is not None:
+            if self.find_whole(sha256) is not None:
                 yield None
                 return
             file = self.cache.write(partial(_open_partial, sha256))

@@ -248,6 +248,46 @@ def test_a_folder_of_the_cache_that_is_somebody_elses() -> None:
         )
 
 
+FETCHING = f"""
+import ssl
+from lambdabuild import claims, scratch
+from lambdabuild.model.credentials import Credentials
+from lambdabuild.model.events import ignore
+from lambdabuild.model.requirements import Pin
+from lambdabuild.wheels.client import Client
+from lambdabuild.wheels.fetch import Fetcher
+{IMPORTS}
+"""
+TAKE = """
+tempfile.tempdir = sys.argv[2]
+store = WheelStore(Cache(Path(sys.argv[1]), notice=print))
+client = Client(environ={}, credentials=Credentials, tls=ssl.create_default_context)
+pin = Pin(name="demo", version="1.0", kind=sys.argv[4], path=sys.argv[3], sha256=sys.argv[5])
+for _ in range(2):
+    path = Fetcher(store, client, ignore).fetch([pin])[pin]
+    print(path.is_relative_to(sys.argv[2]), hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_another_file_in_a_store_that_may_only_be_read_is_not_taken(kind: str) -> None:
+    with public_folder() as folder, public_folder() as temporary:
+        temporary.chmod(0o777)
+        (folder / "file").write_bytes(DATA)
+        cache = Cache(folder / "cache")
+        cache.ensure()
+        path = WheelStore(cache).add(SHA256, [DATA])
+        path.unlink()
+        path.write_bytes(b"of another user")
+        for one in (cache.root, *cache.root.rglob("*")):
+            one.chmod(0o555 if one.is_dir() else 0o444)
+        assert run_unprivileged(FETCHING, TAKE, cache.root, temporary, folder / "file", kind, SHA256) == (
+            f"the cache folder {cache.root} cannot be written (Permission denied): this build goes on without it, and "
+            f"keeps nothing for the next (LAMBDABUILD_CACHE_DIR sets another folder)\nTrue {SHA256}\nTrue {SHA256}\n"
+        )
+        assert path.read_bytes() == b"of another user"
+
+
 CLAIM = """
 import sys
 from pathlib import Path

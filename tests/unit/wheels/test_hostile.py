@@ -350,6 +350,16 @@ HOSTILE: dict[str, tuple[bytes, str | None, str]] = {
         "x",
         "is an entry point for a script that names no function: 'demo:main();import os'",
     ),
+    "entry point with an empty list of extras": (
+        entry("x = demo:main []"),
+        "x",
+        "is an entry point for a script that names no function: 'demo:main []'",
+    ),
+    "entry point with a name that no disk takes": (
+        entry("é" * 128 + " = demo:main"),
+        "é" * 128,
+        "is the name of a script and no name of a file",
+    ),
     "entry point twice": (
         entry("x = demo:main\nx = demo:other"),
         f"{INFO}/entry_points.txt",

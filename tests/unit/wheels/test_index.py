@@ -137,6 +137,19 @@ def test_pip_is_named_after_the_targets_python(tmp_path: Path) -> None:
     assert [path for path in paths if path.startswith("bin/")] == ["bin/pip", "bin/pip3", "bin/pip3.14"]
 
 
+def test_line_ends_and_defaults_as_uv_has_them(tmp_path: Path) -> None:
+    points = b"[DEFAULT]\rNAME-every = NAME:main [a,]\r\r\n[console_scripts]\rNAME-one = NAME:main [ ]\n"
+    scripts = {"NAME-cr": b"#!python\rfirst\nsecond", "NAME-crlf": b"#!python\r\n\rfirst", "NAME-none": b"#!pythonw"}
+    files = {f"NAME-1.0.data/scripts/{name}": script for name, script in scripts.items()}
+    path = tmp_path / "demo1-1.0-py3-none-any.whl"
+    path.write_bytes(raw_zip(rows(1, {"NAME-1.0.dist-info/entry_points.txt": points, **files})))
+    wheel = WheelFile(path=path, filename=path.name)
+    ours, theirs = listing(index_wheel(wheel, inspect=inspect)), install([wheel], tmp_path / "target")
+    launchers = [name for name in ours if name.startswith("bin/")]
+    assert launchers == [f"bin/demo1-{name}" for name in ("cr", "crlf", "every", "none", "one")]
+    assert {name: ours[name] for name in launchers} == {name: theirs.get(name) for name in launchers}
+
+
 def test_archives_are_the_same_bytes_everywhere(wheels: list[WheelFile]) -> None:
     digests = []
     for index in index_wheels(wheels, inspect=inspect):
