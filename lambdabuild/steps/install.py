@@ -210,10 +210,10 @@ class _Work:
         """Hold what the image laid down against the indexes; raises PolicyError where they differ."""
         from lambdabuild.wheels.installed import expected, find_differences
 
-        self.listen(Event(phase="compare", text="comparing what was installed"))
         listings = laying.result()
         if listings is None or image is None:
             return
+        self.listen(Event(phase="compare", text="comparing what was installed"))
         python = self.target.runtime.python
         for room, laid in zip(rooms, listings, strict=True):
             wheels = [expected(installed(known[pin].index, python)) for pin in room]

@@ -478,6 +478,28 @@ def test_progress(shop: Shop) -> None:
     assert [event.text for event in shop.events if event.phase == "compare"] == ["comparing what was installed"]
 
 
+def test_nothing_is_compared_before_it_is_installed(shop: Shop) -> None:
+    """Wheels that are known are read before the image has installed them."""
+    told = threading.Event()
+
+    class Slow(Looked):
+        def lay_down(
+            self, rooms: Sequence[Sequence[WheelFile]], target: Target, *, listen: Listener
+        ) -> Sequence[Laid] | None:
+            told.wait(0.2)
+            return super().lay_down(rooms, target, listen=listen)
+
+    def listen(event: Event) -> None:
+        shop.events.append(event)
+        if event.phase == "compare":
+            told.set()
+
+    pin = shop.pin(wheel("one"))
+    provision = make_provision(shop.cache, Slow(image=IMAGE), listen=listen)
+    install([pin], target("3.13"), provision=provision, uv_version="0.13.8")
+    assert [event.phase for event in shop.events][-2:] == ["install", "compare"]
+
+
 def test_of_builds_of_the_same_distribution_one_installs_and_the_others_wait(shop: Shop) -> None:
     one = shop.pin(wheel("one"))
     began, go_on = threading.Event(), threading.Event()
