@@ -210,6 +210,7 @@ class _Work:
         """Hold what the image laid down against the indexes; raises PolicyError where they differ."""
         from lambdabuild.wheels.installed import expected, find_differences
 
+        self.listen(Event(phase="install", text="waiting for the installation"))  # not a matter of what was read
         listings = laying.result()
         if listings is None or image is None:
             return

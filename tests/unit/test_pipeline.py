@@ -416,8 +416,8 @@ def test_the_steps_are_told_in_order(works: Works) -> None:
     (works.shop.project / "uv.lock").unlink()
     works.slim(lock=True)
     told = list(dict.fromkeys(event.text for event in works.events))
-    at_once = {"installing for python3.13 x86_64", "reading wheels"}
-    assert at_once == set(told[3:5])
+    at_once = {"installing for python3.13 x86_64", "reading wheels", "waiting for the installation"}
+    assert at_once == set(told[3:6])
     assert [text for text in told if text not in at_once] == [
         "uv lock",
         "reading the lock",
