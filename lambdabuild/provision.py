@@ -123,11 +123,9 @@ class Provision:
         if pin.kind == "wheel":
             return Recorded(sha256=pin.sha256, filename=pin.filename)
         images = [image]
-        if image is None and pin.kind == "sdist":  # what only an image can build, one may have built
-            images = [recall_image(self.cache, self.image_place, target)]
+        if image is None:  # what this machine cannot build, an image may have built
+            images.append(recall_image(self.cache, self.image_place, target))
         for other in images:
-            if other is None and pin.kind == "sdist":
-                continue
             known = self.cache.find_text(_BUILT, self._key(pin, target, other))
             if known is not None:
                 return Recorded(**json.loads(known), built=True, image=None if other is image else other)

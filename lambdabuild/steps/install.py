@@ -63,15 +63,16 @@ def install(
     if not pins:
         return Installed(segments={}, builder="none", image=None, fresh=0, built={})
     work = _Work(target, provision, uv_version)
-    used = None if refresh else recall_image(cache, builder.place, target)
-    if used is not None or builder.place == "host":
+    on_host = builder.place == "host"
+    used = None if refresh or on_host else recall_image(cache, provision.image_place, target)
+    if used is not None or on_host:
         known = work.find(pins, used)
         if len(known) == len(pins):
             name = "docker" if builder.name == "auto" else builder.name  # whichever had an image
             return _installed(known, target, builder=name, image=used, fresh=0)
     image = builder.image(target, listen=provision.listen)
     if image is not None:
-        remember_image(cache, builder.place, target, image)
+        remember_image(cache, provision.image_place, target, image)
     known = work.find(pins, image)
     missing = [pin for pin in pins if pin not in known]
     made: dict[Pin, _Known] = {}
