@@ -27,7 +27,6 @@ from lambdabuild.builders.handover import Handover
 from lambdabuild.builders.images import ensure_builder_image
 from lambdabuild.builders.recipe import read_recipe
 from lambdabuild.errors import BuildError, LambdaBuildError, PolicyError
-from lambdabuild.model.credentials import Credentials
 from lambdabuild.model.events import Event, ignore
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target, find_runtime
@@ -117,7 +116,7 @@ class Site:
             order,
             engine=self.engine,
             image=self.image,
-            handover=Handover(engine=self.engine, uv=uv.find_binary(), environ=self.environ, credentials=Credentials),
+            handover=Handover(engine=self.engine, uv=uv.find_binary(), environ=self.environ),
             environ=self.environ,
             output=None,
             keep_log=self._keep_log,
@@ -338,6 +337,16 @@ ALSO = "import pathlib\nout = pathlib.Path(wheel_directory)\n"
     ("files", "error", "message"),
     [
         ({"README": "nothing"}, BuildError, "there is neither a pyproject.toml nor a setup.py in it"),
+        (
+            {**OWN, "pyproject.toml": PYPROJECT.replace("[]", '["helper @ file:///srv/helper"]', 1)},
+            BuildError,
+            "build-system.requires: 'helper @ file:///srv/helper' names an address",
+        ),
+        (
+            {**OWN, "backend/own.py": "get_requires_for_build_wheel = lambda _: ['helper @ file:///srv/helper']"},
+            BuildError,
+            "get_requires_for_build_wheel: 'helper @ file:///srv/helper' names an address",
+        ),
         ({"pyproject.toml": "[build-system"}, BuildError, "native 1.0 cannot be built: pyproject.toml:1:14: "),
         ({"pyproject.toml": "#" * (1 << 20) + "\n"}, BuildError, "its pyproject.toml is no file, or has more than"),
         (

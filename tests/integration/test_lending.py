@@ -16,7 +16,6 @@ from lambdabuild.builders.execution import Ran
 from lambdabuild.builders.handover import Handover, UvInside
 from lambdabuild.builders.ownership import LABEL, owner_labels
 from lambdabuild.builders.wheelhouse import Wheelhouse, loans
-from lambdabuild.model.credentials import Credentials
 from lambdabuild.uv import find_binary
 from lambdabuild.wheels.wheelfile import WheelFile
 from tests.removals import wait_for_removals
@@ -107,7 +106,7 @@ def test_uv_of_another_machine_comes_out_of_its_wheel(
         return WheelFile(path=tmp_path / "wheel", filename=made.filename)
 
     engine = Engine(image=image_template, environ={})
-    handover = Handover(engine=engine, uv=Path("/none"), environ={}, credentials=Credentials, fetch_uv=fetch_uv)
+    handover = Handover(engine=engine, uv=Path("/none"), environ={}, fetch_uv=fetch_uv)
     assert handover.loans() == {}
     with running(docker_client, image, python=PYTHON, cache=None, network=False) as container:
         inside = handover.uv(container, {"NO_COLOR": "1"})
@@ -125,7 +124,7 @@ def test_wheels_that_may_not_be_read_are_sent(
     folder = tmp_path / "lent"
     folder.mkdir()
     engine = Engine(image=image_template, environ={})
-    handover = Handover(engine=engine, uv=find_binary(), environ={}, credentials=Credentials)
+    handover = Handover(engine=engine, uv=find_binary(), environ={})
     read = []
     with running(
         docker_client, image, python=PYTHON, cache=None, lend=loans(engine, handover, folder), network=False
