@@ -20,7 +20,11 @@ log = logging.getLogger(__name__)
 
 _UNWRITABLE = re.compile(r"\(os error (?:1|13|20|28|30|122)\)")
 """Not permitted, permission denied, not a directory, no space left, a file system that is read only, quota exceeded."""
-_OVERRIDDEN = ("UV_FROZEN", "UV_LOCKED", "UV_NO_DEFAULT_GROUPS", "UV_TARGET", "VIRTUAL_ENV", "UV_LINK_MODE")
+_OVERRIDDEN = (
+    *("UV_FROZEN", "UV_LOCKED", "UV_TARGET", "VIRTUAL_ENV", "UV_LINK_MODE"),
+    *("UV_NO_DEFAULT_GROUPS", "UV_DEV", "UV_NO_GROUP"),  # an artifact names its groups
+    *("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"),  # uv runs in the project that is packaged
+)
 
 
 @dataclass(frozen=True, slots=True)

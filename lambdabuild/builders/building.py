@@ -24,7 +24,7 @@ from lambdabuild.builders.tar import read_only_file
 from lambdabuild.builders.trees import TreeFile, build_environment, build_input, folder_entries
 from lambdabuild.builders.wheelhouse import Wheelhouse, loans
 from lambdabuild.errors import BuildError, UsageError
-from lambdabuild.model.buildsystem import BuildSystem, check_requirements, parse_build_system, texts
+from lambdabuild.model.buildsystem import BuildSystem, check_requirements, parse_build_system, refuse_addresses, texts
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.forwarding import forwarded_without_credentials
 from lambdabuild.wheels.built import check_built, check_python
@@ -148,16 +148,25 @@ class _Build:
         archive = [_ARCHIVE] if self.order.sdist is not None else []
         argv = [self.container.python, f"{WORK}/{_PROGRAM}", "read", _TREE, self.order.pin.subdirectory or "", *archive]
         try:
-            return parse_build_system(configfile.parse_toml(self._run(argv), origin=configfile.PYPROJECT))
+            system = parse_build_system(configfile.parse_toml(self._run(argv), origin=configfile.PYPROJECT))
+            if self.order.sdist is not None:
+                self._refuse_addresses(system.requires, "build-system.requires")
+            return system
         except (UsageError, ValueError) as error:
             raise BuildError(f"{self.order.pin} cannot be built: {error}", hint=_HINT) from error
 
     def _parse_requires(self, answer: str) -> tuple[str, ...]:
         hook = "get_requires_for_build_wheel"
         try:
-            return check_requirements(texts(json.loads(answer), hook), hook)
+            requires = check_requirements(texts(json.loads(answer), hook), hook)
+            self._refuse_addresses(requires, hook)
+            return requires
         except (ValueError, RecursionError) as error:
             raise BuildError(f"{self.order.pin} cannot be built: {error}", hint=_HINT) from error
+
+    def _refuse_addresses(self, requires: Iterable[str], what: str) -> None:
+        if not self.order.network:
+            refuse_addresses(requires, what)
 
     def _make_environment(self, folder: str, wheels: Sequence[WheelFile]) -> None:
         self._check_uv(self.uv.run(uv.venv_command(folder, python=self.container.python), doing=self.doing))

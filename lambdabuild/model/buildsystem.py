@@ -5,7 +5,7 @@ https://packaging.python.org/en/latest/specifications/pyproject-toml/#declaring-
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -48,6 +48,16 @@ def texts(value: object, what: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise ValueError(f"{what} is not an array of strings")
     return tuple(value)
+
+
+def refuse_addresses(requires: Iterable[str], what: str) -> None:
+    """Raises ValueError for one with an address: whoever fetches it has the network, the files and the logins that the
+    build is kept from."""
+    for text in requires:
+        if Requirement(text).url is not None:
+            raise ValueError(
+                f"{what}: {text!r} names an address, and only a build that may reach the network has those fetched"
+            )
 
 
 def check_requirements(requires: tuple[str, ...], what: str) -> tuple[str, ...]:

@@ -337,6 +337,16 @@ ALSO = "import pathlib\nout = pathlib.Path(wheel_directory)\n"
     ("files", "error", "message"),
     [
         ({"README": "nothing"}, BuildError, "there is neither a pyproject.toml nor a setup.py in it"),
+        (
+            {**OWN, "pyproject.toml": PYPROJECT.replace("[]", '["helper @ file:///srv/helper"]', 1)},
+            BuildError,
+            "build-system.requires: 'helper @ file:///srv/helper' names an address",
+        ),
+        (
+            {**OWN, "backend/own.py": "get_requires_for_build_wheel = lambda _: ['helper @ file:///srv/helper']"},
+            BuildError,
+            "get_requires_for_build_wheel: 'helper @ file:///srv/helper' names an address",
+        ),
         ({"pyproject.toml": "[build-system"}, BuildError, "native 1.0 cannot be built: pyproject.toml:1:14: "),
         ({"pyproject.toml": "#" * (1 << 20) + "\n"}, BuildError, "its pyproject.toml is no file, or has more than"),
         (

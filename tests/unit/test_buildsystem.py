@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lambdabuild.model.buildsystem import BuildSystem, parse_build_system
+from lambdabuild.model.buildsystem import BuildSystem, parse_build_system, refuse_addresses
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,13 @@ def test_what_is_wrong(table: object, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)) as error:
         parse_build_system({"build-system": table})
     assert str(error.value).startswith(problem)
+
+
+def test_addresses() -> None:
+    refuse_addresses(("setuptools", "wheel[extra]>=1; python_version > '3'"), "hook")
+    for text in ("helper @ file:///home/me/helper", "helper @ https://example.org/helper-1.0-py3-none-any.whl"):
+        with pytest.raises(ValueError) as caught:
+            refuse_addresses(("setuptools", text), "hook")
+        assert str(caught.value) == (
+            f"hook: {text!r} names an address, and only a build that may reach the network has those fetched"
+        )

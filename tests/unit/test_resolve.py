@@ -102,6 +102,18 @@ def test_selections_of_a_lock(project: Path, environ: dict[str, str], index: Ind
     assert sorted(path.name for path in project.iterdir()) == ["pyproject.toml", "uv.lock"]
 
 
+def test_no_setting_of_uv_names_another_project_or_group(project: Path, environ: dict[str, str]) -> None:
+    resolver(project, environ).lock()
+    other = project.parent / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text(PYPROJECT.replace('"one"', '"three"'))
+    resolver(other, environ).lock()
+    settings = dict.fromkeys(("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"), str(other))
+    for setting in (*settings.items(), ("UV_DEV", "1"), ("UV_NO_GROUP", "cloud"), ("UV_NO_GROUP", "none")):
+        shop = resolver(project, {**environ, **dict([setting])})
+        assert names(resolve(shop, Locked(groups=("cloud",)), target())) == ["five 1.0", "one 1.0"], setting
+
+
 def test_no_needs_ask_nobody(project: Path) -> None:
     assert resolve(resolver(project, {}), NOTHING, target()) == Resolution(pins=(), direct=())
 

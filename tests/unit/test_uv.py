@@ -168,6 +168,8 @@ def echo(tmp_path: Path) -> Path:
 
 def test_a_run_sees_the_environment_without_what_would_change_its_meaning(echo: Path, tmp_path: Path) -> None:
     overridden = {"UV_FROZEN": "1", "UV_LOCKED": "1", "UV_NO_DEFAULT_GROUPS": "1", "UV_TARGET": "x", "VIRTUAL_ENV": "x"}
+    overridden |= {"UV_DEV": "1", "UV_NO_GROUP": "x"}
+    overridden |= dict.fromkeys(("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"), "/elsewhere")
     environ = {
         "UV_INDEX": "https://index.example",
         "A": "1",
