@@ -105,7 +105,7 @@ def running(
     python: str,
     in_memory: bool = False,
     lend: Mapping[str, Path] | None = None,
-    network: bool = True,
+    network: bool = False,
 ) -> Iterator[Container]:
     """A container of the image, doing nothing but waiting, as an unprivileged user on a read-only filesystem.
 

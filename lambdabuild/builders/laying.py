@@ -55,7 +55,6 @@ def lay_down(
             python=python,
             in_memory=in_memory,
             lend=loans(engine, handover, folder),
-            network=False,
         ) as container,
     ):
         listen(Event(phase="install", text=f"installing {counted(len(wheels))} for {target} in the image"))
