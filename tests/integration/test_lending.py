@@ -108,7 +108,7 @@ def test_uv_of_another_machine_comes_out_of_its_wheel(
     engine = Engine(image=image_template, environ={})
     handover = Handover(engine=engine, uv=Path("/none"), environ={}, fetch_uv=fetch_uv)
     assert handover.loans() == {}
-    with running(docker_client, image, python=PYTHON, cache=None, network=False) as container:
+    with running(docker_client, image, python=PYTHON, network=False) as container:
         inside = handover.uv(container, {"NO_COLOR": "1"})
         assert asked == []
         for _ in range(2):
@@ -126,9 +126,7 @@ def test_wheels_that_may_not_be_read_are_sent(
     engine = Engine(image=image_template, environ={})
     handover = Handover(engine=engine, uv=find_binary(), environ={})
     read = []
-    with running(
-        docker_client, image, python=PYTHON, cache=None, lend=loans(engine, handover, folder), network=False
-    ) as container:
+    with running(docker_client, image, python=PYTHON, lend=loans(engine, handover, folder), network=False) as container:
 
         def install(paths: list[str]) -> Ran:
             sizes = "import os, sys; print([os.path.getsize(path) for path in sys.argv[1:]])"
@@ -152,7 +150,7 @@ def test_a_program_that_prints_without_end(
 ) -> None:
     monkeypatch.setattr(execution, "_MOST", 1000)
     program = "print('x' * 1_000_000)\nprint('the end')"
-    with running(docker_client, image, python=PYTHON, cache=None, network=False) as container:
+    with running(docker_client, image, python=PYTHON, network=False) as container:
         ran = container.run([PYTHON, "-I", "-c", program], environ={}, doing="trying")
     assert ran.stdout.endswith("xxx\nthe end\n")
     assert len(ran.stdout) < 3000
