@@ -139,9 +139,7 @@ def docker_place(folder: Path, kind: type[Engine] = Engine) -> Place:
         made = [*engine.client.containers.list(all=True, filters=filters), *engine.client.volumes.list(filters=filters)]
         return [path.name for path in scratch.iterdir()] + [str(one.name) for one in made]
 
-    builder = DockerBuilder(
-        engine=engine, uv=find_binary(), uv_version="0", environ=environ, recipe={}, scratch=scratch_folder
-    )
+    builder = DockerBuilder(engine=engine, uv=find_binary(), environ=environ, recipe={}, scratch=scratch_folder)
     return Place(
         builder=builder,
         files=folder,
