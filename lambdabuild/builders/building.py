@@ -27,7 +27,7 @@ from lambdabuild.errors import BuildError, UsageError
 from lambdabuild.model.buildsystem import BuildSystem, check_requirements, parse_build_system, refuse_addresses, texts
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.forwarding import forwarded_without_credentials
-from lambdabuild.wheels.built import check_built, check_python
+from lambdabuild.wheels.built import check_built
 from lambdabuild.wheels.wheelfile import WheelFile
 from lambdabuild.wheels.wheelzip import MOST_UNZIPPED
 
@@ -87,7 +87,6 @@ def build_wheel(
         name = read_only_file(container.get(_MADE), folder, most=MOST_UNZIPPED, doing=build.doing)
         check_built(name, order.pin, order.target)
         made = folder / name
-        check_python(made, order.pin, order.target)
         if order.repair and not name.endswith("-none-any.whl") and build.repair(name):
             repaired = folder / "repaired"
             repaired.mkdir()

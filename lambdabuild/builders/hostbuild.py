@@ -17,7 +17,7 @@ from lambdabuild.model.forwarding import forwarded_without_credentials, without_
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 from lambdabuild.model.wheels import tags_of, wheel_tags
-from lambdabuild.wheels.built import check_built, check_python
+from lambdabuild.wheels.built import check_built
 
 
 def build_on_host(
@@ -55,7 +55,6 @@ def build_on_host(
     if tags.isdisjoint(wheel_tags(order.target)):
         raise refuse_binary(pin, "a wheel of its own Python", order.target)
     check_built(wheel.name, pin, order.target)
-    check_python(wheel, pin, order.target)
     return wheel
 
 

@@ -111,13 +111,17 @@ def check_lifecycle(runtime: Runtime, today: date) -> list[Finding]:
 
 
 def _find_fitting(runtimes: Iterable[Runtime], requires_python: str) -> list[Runtime]:
+    return [runtime for runtime in runtimes if fits(requires_python, runtime)]
+
+
+def fits(requires_python: str, runtime: Runtime) -> bool:
+    """Whether a requires-python allows a runtime; raises packaging's InvalidSpecifier for one that cannot be read."""
     plain = PLAIN_PYTHON.fullmatch(requires_python)
     if plain:
-        return [runtime for runtime in runtimes if int(runtime.python.partition(".")[2]) >= int(plain[1])]
+        return int(runtime.python.partition(".")[2]) >= int(plain[1])
     from packaging.specifiers import SpecifierSet
 
-    allowed = SpecifierSet(requires_python)
-    return [runtime for runtime in runtimes if allows(allowed, runtime)]
+    return allows(SpecifierSet(requires_python), runtime)
 
 
 def allows(requires_python: SpecifierSet, runtime: Runtime) -> bool:

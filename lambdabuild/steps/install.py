@@ -8,10 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from lambdabuild.builders.base import Image, Laid
 from lambdabuild.cache import KEPT_AT, Cache
-from lambdabuild.errors import PolicyError
+from lambdabuild.errors import BuildError, PolicyError
 from lambdabuild.memberfile import Place
 from lambdabuild.model.events import Event, Listener
 from lambdabuild.model.requirements import Pin
+from lambdabuild.model.runtimes import fits
 from lambdabuild.model.segment import Segment
 from lambdabuild.model.target import Target
 from lambdabuild.provision import Provided, Provision, recall_image, remember_image
@@ -128,6 +129,7 @@ class _Work:
         for pin, wheel in self.provision.find(compared, self.target, image).items():
             index = self._read_index(wheel)
             if index is not None:
+                self._check_python(pin, index)
                 known[pin] = _Known(wheel=wheel, index=index)
         return known
 
@@ -192,7 +194,22 @@ class _Work:
                 raise PolicyError(
                     f"{pin}: the lock gives {wheel.file.filename}, which is another distribution", hint="lock again"
                 )
+            self._check_python(pin, index)
             yield _Known(wheel=wheel, index=index)
+
+    def _check_python(self, pin: Pin, index: WheelIndex) -> None:
+        """Raises BuildError for a wheel that is not for the target's Python, as its own metadata tells."""
+        from packaging.specifiers import InvalidSpecifier
+
+        try:
+            fitting = not index.requires_python or fits(index.requires_python, self.target.runtime)
+        except InvalidSpecifier:
+            fitting = True  # as for pip: what cannot be read excludes nothing
+        if not fitting:
+            raise BuildError(
+                f"{pin} needs Python {index.requires_python}, and {self.target.runtime.name} is not that",
+                hint="choose another runtime, or another version of it",
+            )
 
     def _is_compared(self, sha256: str, image: Image | None) -> bool:
         return image is None or self.cache.find_text(_COMPARED, self._compared_key(sha256, image)) is not None

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from email.parser import BytesHeaderParser
-from pathlib import Path
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from lambdabuild.errors import BuildError
 from lambdabuild.model.requirements import Pin
 from lambdabuild.model.target import Target
 from lambdabuild.model.wheels import tags_of, wheel_tags
-from lambdabuild.wheels.content import read_content
-from lambdabuild.wheels.metadata import find_dist_info, identify
-from lambdabuild.wheels.names import refusal
-from lambdabuild.wheels.wheelzip import read_members
+from lambdabuild.wheels.metadata import identify
 
 
 def check_built(filename: str, pin: Pin, target: Target) -> None:
@@ -35,27 +27,4 @@ def check_built(filename: str, pin: Pin, target: Target) -> None:
         raise BuildError(
             f"building {pin} gave a wheel that {target} does not take: {filename}",
             hint=f"choose a version of {pin.name} that has a wheel for the target, or leave it out",
-        )
-
-
-def check_python(wheel: Path, pin: Pin, target: Target) -> None:
-    """Raises BuildError for a wheel whose metadata excludes the target's Python, PolicyError for what is no wheel."""
-    descriptor = os.open(wheel, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        members = {member.name: member for member in read_members(descriptor, wheel.name)}
-        name = f"{find_dist_info(members, wheel.name, identify(wheel.name))}/METADATA"
-        if name not in members:
-            raise refusal(wheel.name, f"has no {name}")
-        content = read_content(descriptor, members[name], wheel.name)
-    finally:
-        os.close(descriptor)
-    needed = str(BytesHeaderParser().parsebytes(bytes(content)).get("Requires-Python", ""))
-    try:
-        fits = SpecifierSet(needed).contains(f"{target.runtime.python}.0", prereleases=True)
-    except InvalidSpecifier:
-        fits = True  # as for installers
-    if not fits:
-        raise BuildError(
-            f"{pin} needs Python {needed}, and {target.runtime.name} is not that",
-            hint="choose another runtime, or widen its requires-python",
         )

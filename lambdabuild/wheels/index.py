@@ -41,6 +41,8 @@ class WheelIndex:
     version: str
     requires: tuple[str, ...]
     """What it requires of others, as its metadata tells (Requires-Dist)."""
+    requires_python: str
+    """The Pythons that it is for, as its metadata tells (Requires-Python); empty where it does not."""
     record: str
     """Path of RECORD."""
     members: tuple[Member, ...]
@@ -125,6 +127,7 @@ def _finish(started: deque[tuple[Opened, Iterator[list[InstalledMember]]]]) -> W
         name=opened.name,
         version=opened.metadata.version,
         requires=opened.metadata.requires,
+        requires_python=opened.metadata.requires_python,
         record=opened.record,
         members=members if launchers else _with_record(members, opened.record),
         launchers=launchers,

@@ -11,7 +11,7 @@ from lambdabuild.wheels.index import WheelIndex
 from lambdabuild.wheels.launchers import Launcher
 from lambdabuild.zipformat import COMPRESSOR
 
-INDEX_FORMAT = 3
+INDEX_FORMAT = 4
 """Raised whenever the same wheel would give another index: other rules, facts or fields."""
 
 
@@ -26,6 +26,7 @@ def format_index(index: WheelIndex, wheel: Path) -> bytes:
         "name": index.name,
         "version": index.version,
         "requires": index.requires,
+        "requires_python": index.requires_python,
         "record": index.record,
         "launchers": [[one.path, one.mode, one.versioned, one.body.decode("latin-1")] for one in index.launchers],
         "facts": facts_document(index.facts),
@@ -40,6 +41,7 @@ def parse_index(content: bytes, place: Place, wheel: Path) -> WheelIndex:
         name=document["name"],
         version=document["version"],
         requires=tuple(document["requires"]),
+        requires_python=document["requires_python"],
         record=document["record"],
         members=members,
         launchers=tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 
 from packaging.metadata import parse_email
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -28,6 +28,7 @@ class Metadata:
 
     version: str
     requires: tuple[str, ...]
+    requires_python: str
 
 
 def identify(wheel: str) -> Identity:
@@ -53,7 +54,11 @@ def find_dist_info(names: Iterable[str], wheel: str, identity: Identity) -> str:
 
 def check_wheel_version(content: bytes | bytearray, path: str, wheel: str) -> None:
     """Refuse what was made by rules that are not known: another major version of the format."""
-    version = str(BytesHeaderParser().parsebytes(bytes(content)).get("Wheel-Version", "")).strip()
+    try:
+        headers = HeaderParser().parsestr(bytes(content).decode())
+    except UnicodeDecodeError as error:
+        raise refusal(wheel, f"cannot be read: {error}", path) from None
+    version = str(headers.get("Wheel-Version", "")).strip()
     major, _, minor = version.partition(".")
     if major != "1" or not (minor.isascii() and minor.isdigit()):
         raise refusal(wheel, f"has Wheel-Version {version or 'none'}, and 1.0 is what is known", path)
@@ -66,7 +71,9 @@ def read_metadata(content: bytes | bytearray, path: str, wheel: str, identity: I
     if not _same(name, version, identity):
         told = f"{name} {version}".strip() or "nothing"
         raise refusal(wheel, f"tells of another distribution or version than the file's name: {told}", path)
-    return Metadata(version=version, requires=tuple(raw.get("requires_dist", ())))
+    return Metadata(
+        version=version, requires=tuple(raw.get("requires_dist", ())), requires_python=raw.get("requires_python", "")
+    )
 
 
 def _same(name: str, version: str, identity: Identity) -> bool:

@@ -26,7 +26,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     name = "inner-1.0-TAG.whl"
     with zipfile.ZipFile(f"{wheel_directory}/{name}", "w") as archive:
         archive.writestr("seen.txt", "\\n".join(f"{name}={value}" for name, value in os.environ.items()))
-        metadata = "Metadata-Version: 2.1\\nName: inner\\nVersion: 1.0\\nRequires-Python: NEEDED\\n"
+        metadata = "Metadata-Version: 2.1\\nName: inner\\nVersion: 1.0\\n"
         archive.writestr("inner-1.0.dist-info/METADATA", metadata)
         archive.writestr("inner-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: TAG\\n")
         archive.writestr("inner-1.0.dist-info/RECORD", "inner-1.0.dist-info/RECORD,,\\n")
@@ -35,10 +35,10 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 OTHER = next(python for python in ("3.13", "3.14") if python != f"3.{sys.version_info.minor}")
 
 
-def build(tmp_path: Path, *, tag: str = "py3-none-any", needed: str = ">=3.10", version: str = "1.0") -> Path:
+def build(tmp_path: Path, *, tag: str = "py3-none-any", version: str = "1.0") -> Path:
     folder = tmp_path / "inner"
     folder.mkdir()
-    (folder / "backend.py").write_text(BACKEND.replace("TAG", tag).replace("NEEDED", needed))
+    (folder / "backend.py").write_text(BACKEND.replace("TAG", tag))
     (folder / "pyproject.toml").write_text(
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     )
@@ -88,7 +88,6 @@ def test_a_wheel_for_any_platform(tmp_path: Path) -> None:
             {"tag": "cp310-none-any"},
             f"inner 1.0 compiles to a wheel of its own Python on this machine, which is not python{OTHER} x86_64",
         ),
-        ({"needed": "<3.12"}, f"inner 1.0 needs Python <3.12, and python{OTHER} is not that"),
         ({"version": "2.0"}, "building inner 2.0 gave another distribution or version: inner-1.0-py3-none-any.whl"),
     ],
 )

@@ -28,7 +28,7 @@ from tests.index import Index
 from tests.provisioning import IMAGE, NEWER, make_provision
 from tests.removals import wait_for_removals
 from tests.samples import content, target
-from tests.wheels import Wheel, record_row, wheel
+from tests.wheels import Wheel, record_of, record_row, wheel
 
 TEXT = "a text that deflates well, " * 40
 
@@ -374,6 +374,31 @@ def test_a_lock_that_names_another_distributions_wheel(shop: Shop) -> None:
         assert shop.refused(pin) == (
             "one 1.0: the lock gives two-1.0-py3-none-any.whl, which is another distribution\n  hint: lock again"
         )
+
+
+@pytest.mark.parametrize("required", [">=3.12", "<4,!=3.12.1", "not a version"])
+def test_a_wheel_for_this_python(shop: Shop, required: str) -> None:
+    assert shop.install(shop.pin(for_python(required))).fresh == 1
+
+
+def test_a_wheel_for_another_python(shop: Shop) -> None:
+    pin = shop.pin(for_python(">=3.11,<3.13"))
+    assert shop.install(pin, python="3.12").fresh == 1
+    for _ in range(2):
+        with pytest.raises(BuildError) as caught:
+            shop.install(pin)
+        assert str(caught.value) == (
+            "one 1.0 needs Python >=3.11,<3.13, and python3.13 is not that\n"
+            "  hint: choose another runtime, or another version of it"
+        )
+
+
+def for_python(required: str) -> Wheel:
+    """A wheel whose metadata tells the Pythons that it is for."""
+    made = wheel("one")
+    record, metadata = f"{made.dist_info}/RECORD", f"{made.dist_info}/METADATA"
+    files = {**made.files, metadata: made.files[metadata] + f"Requires-Python: {required}\n".encode()}
+    return replace(made, files={**files, record: record_of(files, record).encode()})
 
 
 def test_another_file_than_the_locked_one(shop: Shop) -> None:

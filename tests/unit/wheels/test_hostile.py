@@ -290,6 +290,11 @@ HOSTILE: dict[str, tuple[bytes, str | None, str]] = {
         f"{INFO}/WHEEL",
         "has Wheel-Version 2.0, and 1.0 is what is known",
     ),
+    "WHEEL that is no text": (
+        files({f"{INFO}/WHEEL": b"Wheel-Version: 1.0\nTag: \xff\n"}),
+        f"{INFO}/WHEEL",
+        "cannot be read: 'utf-8' codec can't decode byte 0xff in position 24: invalid start byte",
+    ),
     "no Wheel-Version": (
         files({}, wheel="Tag: py3-none-any\n"),
         f"{INFO}/WHEEL",
