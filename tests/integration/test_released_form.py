@@ -36,7 +36,8 @@ def test_it_builds(tmp_path: Path, environ: Mapping[str, str], builder: str) -> 
     requirement = f"greet @ {(project / made.filename).as_uri()}"
     (project / "pyproject.toml").write_text(PYPROJECT.format(requirement=requirement))
     argv = [released.command, "package", "--fat", "--builder", builder]
-    done = subprocess.run(argv, cwd=project, env=dict(environ), capture_output=True, text=True, check=False)
+    own = {**environ, "LAMBDABUILD_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(argv, cwd=project, env=own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = {"docker": "docker builder, distributions", "host": "host builder, not verified, distributions"}[builder]
     assert f"{told}: 1 installed" in done.stdout
