@@ -123,8 +123,8 @@ class Provision:
         if pin.kind == "wheel":
             return Recorded(sha256=pin.sha256, filename=pin.filename)
         images = [image]
-        if image is None:  # what this machine cannot build, an image may have built
-            images.append(recall_image(self.cache, self.image_place, target))
+        if image is None and (used := recall_image(self.cache, self.image_place, target)) is not None:
+            images.append(used)  # what this machine cannot build, an image may have built
         for other in images:
             known = self.cache.find_text(_BUILT, self._key(pin, target, other))
             if known is not None:
