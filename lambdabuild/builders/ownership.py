@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -52,6 +53,7 @@ def create(client: docker.DockerClient, image: str, **settings: Any) -> DockerCo
 
 def remove_orphans(client: docker.DockerClient) -> None:
     """Remove the containers of this machine's runs that are no more, and those that were forgotten by any."""
+    _remove_volumes(client, is_no_more)
     for container in _of_runs(client):
         ended = container.attrs["State"] not in ("running", "paused", "restarting")
         forgotten = ended and time.time() - container.attrs["Created"] > _FORGOTTEN
@@ -65,6 +67,16 @@ def remove_own(client: docker.DockerClient) -> None:
     for container in _of_runs(client):
         if _owner_of(container) == this_run().text:
             remove(container)
+    _remove_volumes(client, lambda owner: owner == this_run().text)
+
+
+def _remove_volumes(client: docker.DockerClient, is_meant: Callable[[str], bool]) -> None:
+    """Remove the volumes of owners that no container has any more: an engine may keep one that was busy when its
+    container went, or that it made for a container which never came to be."""
+    for volume in client.volumes.list(filters={**_OF_A_RUN, "dangling": True}):
+        if is_meant(str((volume.attrs.get("Labels") or {}).get(f"{LABEL}.owner", ""))):
+            with suppress(docker.errors.APIError):  # of a container that is being made
+                volume.remove()
 
 
 def _of_runs(client: docker.DockerClient) -> list[Any]:

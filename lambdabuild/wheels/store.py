@@ -87,7 +87,7 @@ class WheelStore:
         disk does not take it.
         """
         with self.cache.building([sha256], waiting=waiting):
-            if self.find_whole(sha256) is not None:
+            if self._find_whole(sha256, alone=True) is not None:
                 yield None
                 return
             file = self.cache.write(partial(_open_partial, sha256))
@@ -132,13 +132,19 @@ class WheelStore:
 
     def find_whole(self, sha256: str) -> Path | None:
         """Where a file lies, every byte of it checked; one that was damaged is set aside, and is none."""
+        return self._find_whole(sha256, alone=False)
+
+    def _find_whole(self, sha256: str, *, alone: bool) -> Path | None:
+        """``alone``: nobody else brings or sets aside this file now."""
         path = self.find(sha256)
         with suppress(FileNotFoundError):  # another build may set it aside just now
-            if path is not None:
-                with path.open("rb") as file:  # what is set aside is what was read, and not what came in its place
-                    if file_sha256(path) == sha256:
-                        return path
-                    self.cache.set_aside(path, file.fileno())
+            if path is None or file_sha256(path) == sha256:
+                return path
+            if alone:
+                self.cache.set_aside(path)
+                return None
+            with self.cache.building([sha256], waiting=lambda: None):
+                return self._find_whole(sha256, alone=True)
         return None
 
 

@@ -94,6 +94,10 @@ def test_what_a_killed_build_left_is_removed_by_the_next(
     assert list(output.glob(".lambdabuild*")) == []
 
 
+_RUNS = 3
+"""The engine may still make what the killed run had asked for when the first of these has looked."""
+
+
 @pytest.mark.parametrize("rerun", [["layer", "--builder", "docker", "--project"], ["cache", "prune"]])
 def test_what_a_killed_run_left_is_removed_by_any_later_one(
     rerun: list[str],
@@ -112,9 +116,12 @@ def test_what_a_killed_run_left_is_removed_by_any_later_one(
     process.kill()
     process.communicate(timeout=60)
     assert len(left_by(docker_client, process)) > 0
-    done = lambdabuild(*(build if rerun[0] == "layer" else rerun))
-    if rerun[0] == "layer":
-        assert ", unchanged, " in done.stdout
+    for _ in range(_RUNS):
+        done = lambdabuild(*(build if rerun[0] == "layer" else rerun))
+        if rerun[0] == "layer":
+            assert ", unchanged, " in done.stdout
+        if not left_by(docker_client, process):
+            break
     assert left_by(docker_client, process) == []
 
 
