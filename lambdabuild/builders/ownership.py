@@ -51,15 +51,19 @@ def create(client: docker.DockerClient, image: str, **settings: Any) -> DockerCo
         raise
 
 
-def remove_orphans(client: docker.DockerClient) -> None:
-    """Remove the containers of this machine's runs that are no more, and those that were forgotten by any."""
+def remove_orphans(client: docker.DockerClient) -> bool:
+    """Remove the containers of this machine's runs that are no more, and those that were forgotten by any; tells
+    whether there were some: then the engine may still be making others that the same run had asked for."""
     _remove_volumes(client, is_no_more)
+    found = False
     for container in _of_runs(client):
         ended = container.attrs["State"] not in ("running", "paused", "restarting")
         forgotten = ended and time.time() - container.attrs["Created"] > _FORGOTTEN
         if forgotten or is_no_more(_owner_of(container)):
             log.debug("removing %s, left by a run that was killed", container.id)
             remove(container)
+            found = True
+    return found
 
 
 def remove_own(client: docker.DockerClient) -> None:
