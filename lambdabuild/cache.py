@@ -201,11 +201,12 @@ class Cache:
         try:
             return write(root)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) or root != self.root:
+            if isinstance(error, FileNotFoundError):
                 raise
-            return self._move(error, write)
+            return self.move(error, write)
 
-    def _move(self, why: OSError, write: Callable[[Path], T]) -> T:
+    def move(self, why: OSError, write: Callable[[Path], T]) -> T:
+        """Write below a temporary root, from now on, because of what became of the user's."""
         from lambdabuild.scratch import make_scratch, temporary_folder
 
         try:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from lambdabuild.builders.base import Builder, Image, WheelBuild
@@ -80,6 +81,7 @@ class Provision:
     """Whether libraries that a build links from the image are put beside its extensions."""
     recipe: Callable[[], str] = field(default=lambda: "")
     """The digest of what makes a compiler out of an image."""
+    fetching: Lock = field(default_factory=Lock)
 
     def find(self, pins: Iterable[Pin], target: Target, image: Image | None) -> dict[Pin, Provided]:
         """The wheels that are in the store, every byte of them checked."""
@@ -110,7 +112,8 @@ class Provision:
                     hint=f"choose a version of {pin.name} that has a wheel for {target}",
                 )
         fetched = [pin for pin in missing if pin.kind in ("wheel", "sdist")]
-        files = self.fetcher().fetch(fetched) if fetched else {}
+        with self.fetching:  # what another target of this build fetches is not waited for as another build's
+            files = self.fetcher().fetch(fetched) if fetched else {}
         for pin in missing:
             if pin.kind == "wheel":
                 found[pin] = Provided(file=WheelFile(path=files[pin], filename=pin.filename), sha256=pin.sha256)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import field
 from functools import partial
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from lambdabuild.cache import LAYOUT, PARTIAL, WHEELS, Cache
 from lambdabuild.errors import MachineError
@@ -35,15 +35,26 @@ class WrongDigestError(Exception):
 class Incoming:
     """A file on its way into the store, to which bytes are added in their order."""
 
-    file: BinaryIO
+    file: RawIOBase
+    move: Callable[[OSError], RawIOBase]
+    """Gives another file where a disk does not take more; raises the error where there is none."""
     size: int = 0
     """Bytes so far, those of an earlier attempt that broke off included."""
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def write(self, chunk: bytes) -> None:
-        """Add bytes; raises MachineError when the disk does not take them."""
-        with _disk_errors(Path(self.file.name).parent):
-            self.file.write(chunk)
+        """Add bytes; raises MachineError when no disk takes them."""
+        with _disk_errors():
+            try:
+                _write(self.file, chunk)
+            except OSError as error:
+                full, self.file = self.file, self.move(error)
+                self.file.truncate(0)
+                full.seek(0)
+                for left in range(self.size, 0, -_CHUNK):
+                    _write(self.file, full.read(min(left, _CHUNK)) or b"")
+                full.close()
+                _write(self.file, chunk)
         self.digest.update(chunk)
         self.size += len(chunk)
 
@@ -90,26 +101,33 @@ class WheelStore:
             if self._find_whole(sha256, alone=True) is not None:
                 yield None
                 return
-            file = self.cache.write(partial(_open_partial, sha256))
-            path, unfinished = self.path(sha256), self._partial(sha256)
+            incoming = Incoming(self.cache.write(partial(_open_partial, sha256)), partial(self._move, sha256))
             try:
-                incoming = Incoming(file)
-                with _disk_errors(path.parent):
-                    file.seek(0)
-                    while chunk := file.read(_CHUNK):
+                with _disk_errors():
+                    incoming.file.seek(0)
+                    while chunk := incoming.file.read(_CHUNK):
                         incoming.digest.update(chunk)
                         incoming.size += len(chunk)
                 yield incoming
-                with _disk_errors(path.parent):
-                    file.flush()
+                unfinished = self._partial(sha256)
+                with _disk_errors():
                     if (computed := incoming.digest.hexdigest()) != sha256:
                         unfinished.unlink(missing_ok=True)
                         raise WrongDigestError(computed)
                     unfinished.chmod(0o444)
-                    unfinished.replace(path)
+                    unfinished.replace(self.path(sha256))
             finally:
                 with suppress(OSError):  # what could not be written is told already
-                    file.close()
+                    incoming.file.close()
+
+    def _move(self, sha256: str, error: OSError) -> RawIOBase:
+        """A full disk is no reason not to build: what is new lies below the cache's temporary root from now on."""
+        unfinished = _folder(self.cache.root) / sha256[:2] / (sha256 + PARTIAL)
+        if not unfinished.exists():  # it lies there already
+            raise error
+        file = self.cache.move(error, partial(_open_partial, sha256))
+        unfinished.unlink()
+        return file
 
     def received(self, sha256: str) -> int:
         """How many bytes of a file have come in."""
@@ -152,19 +170,26 @@ def _folder(root: Path) -> Path:
     return root / LAYOUT / WHEELS
 
 
-def _open_partial(sha256: str, root: Path) -> BinaryIO:
+def _open_partial(sha256: str, root: Path) -> RawIOBase:
     """The file into which bytes come, below a root of the cache."""
     folder = _folder(root) / sha256[:2]
     folder.mkdir(parents=True, exist_ok=True)
-    return (folder / (sha256 + PARTIAL)).open("a+b")
+    return (folder / (sha256 + PARTIAL)).open("a+b", buffering=0)
+
+
+def _write(file: RawIOBase, chunk: bytes) -> None:
+    """All of it: a disk may take a part."""
+    view = memoryview(chunk)
+    while view:
+        view = view[file.write(view) or 0 :]
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise MachineError(
-            f"the wheel store {folder} cannot be written: {error.strerror}",
+            f"the wheel store cannot be written: {error.strerror}",
             hint="free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk",
         ) from error

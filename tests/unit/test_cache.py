@@ -91,10 +91,11 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout == (
         "None\n"
-        f"the wheel store {tmp_path / 'v3' / 'wheels' / 'ab'} cannot be written: File too large\n"
-        "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to another disk\n"
-        f"neither the cache folder {tmp_path} (File too large) nor a temporary one (File too large) can be written\n"
-        "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to a folder that can be written\n"
+        + (
+            f"neither the cache folder {tmp_path} (File too large) nor a temporary one (File too large) can be written\n"
+            "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to a folder that can be written\n"
+        )
+        * 2
     )
     assert files(Cache(tmp_path)) == []
 
