@@ -92,8 +92,8 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     assert done.stdout == (
         "None\n"
         + (
-            f"neither the cache folder {tmp_path} (File too large) nor a temporary one (File too large) can be written\n"
-            "  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to a folder that can be written\n"
+            f"neither the cache folder {tmp_path} (File too large) nor a temporary one (File too large) can be "
+            "written\n  hint: free some disk space, or set LAMBDABUILD_CACHE_DIR to a folder that can be written\n"
         )
         * 2
     )
