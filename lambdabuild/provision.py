@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambdabuild.builders.base import Builder, Image, WheelBuild
 from lambdabuild.cache import Cache
@@ -36,7 +35,7 @@ Resolve = Callable[[Sequence[str], Target, str], Sequence[Pin]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provided:
-    """The wheel of a pin."""
+    """The wheel of a pin, in the store."""
 
     file: WheelFile
     sha256: str
@@ -46,21 +45,6 @@ class Provided:
     """Whether its build could reach the network."""
     image: Image | None = None
     """What it was built in, where the builder at hand has no image."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What is known of a wheel."""
-
-    sha256: str
-    filename: str
-    built: bool = False
-    network: bool = False
-    image: Image | None = None
-
-    def provided(self, path: Path) -> Provided:
-        file = WheelFile(path=path, filename=self.filename)
-        return Provided(file=file, sha256=self.sha256, built=self.built, network=self.network, image=self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +69,18 @@ class Provision:
 
     def find(self, pins: Iterable[Pin], target: Target, image: Image | None) -> dict[Pin, Provided]:
         """The wheels that are in the store, every byte of them checked."""
+        from concurrent.futures import ThreadPoolExecutor  # an edit of code finds none
+
         store = WheelStore(self.cache)
         known = {pin: one for pin in pins if (one := self.recorded(pin, target, image)) is not None}
         with ThreadPoolExecutor() as pool:  # hashing lets other threads run
             paths = pool.map(store.find_whole, (one.sha256 for one in known.values()))
             found = zip(known.items(), paths, strict=True)
-            return {pin: one.provided(path) for (pin, one), path in found if path is not None}
+            return {
+                pin: replace(one, file=WheelFile(path=path, filename=one.file.filename))
+                for (pin, one), path in found
+                if path is not None
+            }
 
     def wheels(
         self, pins: Sequence[Pin], target: Target, image: Image | None, *, above: tuple[str, ...] = ()
@@ -121,27 +111,32 @@ class Provision:
                 found[pin] = self._build(pin, target, image, files.get(pin), above)
         return found
 
-    def recorded(self, pin: Pin, target: Target, image: Image | None) -> Recorded | None:
-        """What is known of a pin's wheel, which may be in the store."""
+    def recorded(self, pin: Pin, target: Target, image: Image | None) -> Provided | None:
+        """The wheel of a pin as far as it is known, where it would lie: it need not be in the store."""
         if pin.kind == "wheel":
-            return Recorded(sha256=pin.sha256, filename=pin.filename)
+            return self._place(pin.sha256, pin.filename)
         images = [image]
         if image is None and (used := recall_image(self.cache, self.image_place, target)) is not None:
             images.append(used)  # what this machine cannot build, an image may have built
         for other in images:
             known = self.cache.find_text(_BUILT, self._key(pin, target, other))
             if known is not None:
-                return Recorded(**json.loads(known), built=True, image=None if other is image else other)
+                return self._place(**json.loads(known), built=True, image=None if other is image else other)
         return None
+
+    def _place(self, sha256: str, filename: str, **how: Any) -> Provided:
+        file = WheelFile(path=WheelStore(self.cache).path(sha256), filename=filename)
+        return Provided(file=file, sha256=sha256, **how)
 
     def _key(self, pin: Pin, target: Target, image: Image | None) -> str:
         """Of a wheel that is built: everything that its bytes depend on."""
+        runtime = target.runtime
         inputs = (
             f"format {_FORMAT}",
-            f"{pin.kind} {pin.name} {pin.version} {pin.commit or pin.sha256} {pin.subdirectory or '-'}",
+            pin.identity,
             f"target {target} {target.uv_platform}",
             f"image {image.digest} {self.recipe()}" if image is not None else "host",
-            f"network {pin.name in self.network}, repair {self.repair}",
+            f"network {pin.name in self.network}, repair {self.repair and (runtime.glibc, sorted(runtime.libraries))}",
             COMPRESSOR,
         )
         return hashlib.sha256("\n".join(inputs).encode()).hexdigest()
@@ -181,12 +176,12 @@ class Provision:
                 packed = scratch / "repacked"
                 with packed.open("xb") as out:
                     sha256 = repack(wheel, wheel.name, out)
-                with packed.open("rb") as file:
-                    path = store.add(sha256, iter(partial(file.read, _CHUNK), b""))
-            recorded = Recorded(sha256=sha256, filename=wheel.name, built=True, network=network)
+                with packed.open("rb") as content:
+                    path = store.add(sha256, iter(partial(content.read, _CHUNK), b""))
             known = {"sha256": sha256, "filename": wheel.name, "network": network}
             self.cache.store_text(_BUILT, key, json.dumps(known))
-        return recorded.provided(path)
+        file = WheelFile(path=path, filename=wheel.name)
+        return Provided(file=file, sha256=sha256, built=True, network=network)
 
 
 def recall_image(cache: Cache, place: str, target: Target) -> Image | None:

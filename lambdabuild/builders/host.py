@@ -72,7 +72,6 @@ class HostBuilder:
             keep_log=self._keep_log,
             folder=folder,
             listen=listen,
-            scratch=self._scratch,
         )
 
     def cancel(self) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lambdabuild import uv
@@ -29,7 +28,6 @@ def build_on_host(
     keep_log: KeepLog,
     folder: Path,
     listen: Listener,
-    scratch: Callable[[], AbstractContextManager[Path]],
 ) -> Path:
     """Build a wheel from a copy into a folder, which is for this alone.
 
@@ -38,10 +36,9 @@ def build_on_host(
     pin = order.pin
     listen(Event(phase="build", text=f"building {pin} from source"))
     source = build_input(pin, environ, without=output)
-    with scratch() as place:
-        write_files(place / "source", source.files)
-        command = uv.wheel_command(f"source/{source.path}", str(folder), python=sys.executable)
-        done = uv.run(uv_binary, command, cwd=place, environ={**without_logins(environ), **build_environment(pin)})
+    write_files(folder / "source", source.files)
+    command = uv.wheel_command(f"source/{source.path}", str(folder), python=sys.executable)
+    done = uv.run(uv_binary, command, cwd=folder, environ={**_without_logins(environ), **build_environment(pin)})
     if done.returncode != 0:
         failure = uv.failure(f"building {pin}", done.stderr)
         raise build_failure(pin, done.stderr, keep_log=keep_log) if type(failure) is BuildError else failure
@@ -51,14 +48,14 @@ def build_on_host(
     (wheel,) = wheels
     tags = tags_of(wheel.name)
     if not all(tag.abi == "none" and tag.platform == "any" for tag in tags):
-        raise refuse_binary(pin, ", ".join(sorted(map(str, tags))), order.target)
+        raise _refuse_binary(pin, ", ".join(sorted(map(str, tags))), order.target)
     if tags.isdisjoint(wheel_tags(order.target)):
-        raise refuse_binary(pin, "a wheel of its own Python", order.target)
+        raise _refuse_binary(pin, "a wheel of its own Python", order.target)
     check_built(wheel.name, pin, order.target)
     return wheel
 
 
-def without_logins(environ: Mapping[str, str]) -> dict[str, str]:
+def _without_logins(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for what runs code of distributions."""
     others = {name: value for name, value in without_indexes(environ).items() if name != "NETRC"}
     return others | forwarded_without_credentials(environ)
@@ -75,7 +72,7 @@ def write_files(folder: Path, files: Iterable[TreeFile]) -> None:
             file.chmod(mode)
 
 
-def refuse_binary(pin: Pin, made: str, target: Target) -> BuildError:
+def _refuse_binary(pin: Pin, made: str, target: Target) -> BuildError:
     """What this machine compiled does not run in the target."""
     return BuildError(
         f"{pin} compiles to {made} on this machine, which is not {target}",

@@ -56,5 +56,10 @@ class Pin:
             return PurePosixPath(self.path).name
         return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
+    @property
+    def identity(self) -> str:
+        """What decides on its wheel, and nothing of where that is had."""
+        return f"{self.kind} {self.name} {self.version} {self.commit or self.sha256} {self.subdirectory or '-'}"
+
     def __str__(self) -> str:
         return f"{self.name} {self.version}" if self.version else self.name

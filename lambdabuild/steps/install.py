@@ -119,8 +119,7 @@ class _Work:
 
     def claim(self, pin: Pin, image: Image | None) -> str:
         """A name for this work, equal in every run."""
-        what = f"{pin.kind} {pin.name} {pin.version} {pin.commit or pin.sha256} {pin.subdirectory or '-'}"
-        return hashlib.sha256(f"{what} {self.target} {image.digest if image else '-'}".encode()).hexdigest()
+        return hashlib.sha256(f"{pin.identity} {self.target} {image.digest if image else '-'}".encode()).hexdigest()
 
     def find(self, pins: Sequence[Pin], image: Image | None) -> dict[Pin, _Known]:
         """What is known of the pins."""

@@ -91,7 +91,7 @@ def script_body(content: bytes | bytearray, *, placeholder: bool) -> bytes | Non
     if not content.startswith(b"#!"):
         return None
     if placeholder and content.startswith(_PLACEHOLDER):
-        return bytes(content[len(_FIRST_LINE.match(content)[0]) :])  # type: ignore[index]
+        return _FIRST_LINE.sub(b"", content, count=1)
     return launcher_body(bytes(content))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,13 +41,6 @@ def build(tmp_path: Path, *, tag: str = "py3-none-any", version: str = "1.0") ->
         '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     )
     before = sorted(folder.rglob("*"))
-
-    @contextmanager
-    def scratch() -> Iterator[Path]:
-        place = tmp_path / "scratch"
-        place.mkdir()
-        yield place
-
     made = tmp_path / "made"
     made.mkdir()
     pin = Pin(name="inner", version=version, kind="folder", path=str(folder), sha256="00" * 32)
@@ -62,7 +53,6 @@ def build(tmp_path: Path, *, tag: str = "py3-none-any", version: str = "1.0") ->
             keep_log=lambda name, text: None,
             folder=made,
             listen=ignore,
-            scratch=scratch,
         )
     finally:
         assert sorted(folder.rglob("*")) == before

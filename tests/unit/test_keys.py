@@ -112,7 +112,7 @@ def test_every_input_of_a_build_is_decided_on() -> None:
     assert OF_PIN.keys() | NOT_OF_PIN.keys() == names(Pin)
     assert OF_RUNTIME.keys() | NOT_OF_RUNTIME.keys() == names(Runtime)
     assert OF_TARGET.keys() | {"runtime"} == names(Target)
-    not_of_builds = {"builder", "cache", "fetcher", "resolve", "listen", "image_place"}
+    not_of_builds = {"builder", "cache", "fetcher", "resolve", "listen", "image_place", "fetching"}
     assert {*OF_TOOLS, *not_of_builds} == names(Provision) | {"image"}
     assert names(WheelBuild) == {"pin", "target", "sdist", "network", "repair"}
 
@@ -128,6 +128,8 @@ def test_what_belongs_into_the_key_of_a_build() -> None:
         key(replace(PIN, kind="commit", commit="11" * 20)),
         key(replace(PIN, version=None)),
         key(replace(PIN, kind="folder"), image=None),
+        # What a repair puts beside extensions depends on what the runtime has.
+        *(key(goal=with_runtime(**{name: NOT_OF_RUNTIME[name]}), repair=True) for name in ("glibc", "libraries")),
     ]
     assert len(set(keys)) == len(keys)
 
