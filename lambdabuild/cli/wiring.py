@@ -72,15 +72,9 @@ def wire(
         engine=lru_cache(maxsize=1)(partial(_open_engine, image, environ)),
     )
     place = place_of(image, environ)
-    auto = partial(
-        AutoBuilder, docker=wiring.docker_builder, place=place, notice=partial(console.notice, code="host-builder")
+    builder = wiring.builder(
+        _choose_builder(options, config, environ), place=place, notice=partial(console.notice, code="host-builder")
     )
-    builders: dict[str, Callable[[], Builder]] = {
-        "auto": partial(auto, host=wiring.host_builder),
-        "docker": partial(auto, host=None),
-        "host": wiring.host_builder,
-    }
-    builder = builders[_choose_builder(options, config, environ)]()
     resolver = replace(wiring.resolver(), upgrade=options.upgrade, asking=builder.make_ready)
     provision = Provision(
         builder=builder,
@@ -136,6 +130,12 @@ class _Wiring:
             upgrade=False,
             output=self.output,
         )
+
+    def builder(self, chosen: str, *, place: str, notice: Callable[[str], None]) -> Builder:
+        if chosen == "host":
+            return self.host_builder()
+        host = self.host_builder if chosen == "auto" else None
+        return AutoBuilder(docker=self.docker_builder, host=host, place=place, notice=notice)
 
     def host_builder(self) -> Builder:
         from lambdabuild.builders.host import HostBuilder
